@@ -1,0 +1,61 @@
+/* A typed scalar (or list of scalars): what decoding yields and features show. */
+#ifndef FRESHET_VALUE_H
+#define FRESHET_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum value_type {
+    VALUE_NULL, /* absent; all-zero bytes are a null value */
+    VALUE_BOOL,
+    VALUE_LONG,
+    VALUE_DOUBLE,
+    VALUE_STRING, /* UTF-8; enums appear as their symbol */
+    VALUE_BYTES,
+    VALUE_LIST, /* only in rows: a feature such as last_n */
+};
+
+/* Text is a slice owned by somebody else (the message, a pool, an arena): a value never owns. */
+struct value {
+    union {
+        int64_t i;                 /* VALUE_LONG; VALUE_BOOL as 0 or 1 */
+        double d;                  /* VALUE_DOUBLE */
+        const char *s;             /* VALUE_STRING, VALUE_BYTES: len bytes, no terminator */
+        const struct value *items; /* VALUE_LIST: len values, none of them a list */
+    };
+    uint32_t len;
+    uint8_t type; /* enum value_type */
+};
+
+/* The type of a field or expression as features see it. */
+struct value_kind {
+    enum value_type type; /* of the non-null values */
+    bool nullable;
+};
+
+static inline struct value value_null(void)
+{
+    return (struct value){0};
+}
+
+static inline struct value value_bool(bool b)
+{
+    return (struct value){.i = b, .type = VALUE_BOOL};
+}
+
+static inline struct value value_long(int64_t i)
+{
+    return (struct value){.i = i, .type = VALUE_LONG};
+}
+
+static inline struct value value_double(double d)
+{
+    return (struct value){.d = d, .type = VALUE_DOUBLE};
+}
+
+static inline struct value value_text(enum value_type type, const char *s, uint32_t len)
+{
+    return (struct value){.s = s, .len = len, .type = (uint8_t)type};
+}
+
+#endif
