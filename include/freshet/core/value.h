@@ -3,6 +3,7 @@
 #define FRESHET_VALUE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum value_type {
@@ -57,5 +58,10 @@ static inline struct value value_text(enum value_type type, const char *s, uint3
 {
     return (struct value){.s = s, .len = len, .type = (uint8_t)type};
 }
+
+/* The bytes that stand for a value wherever values are hashed or compared for being the same:
+ * text as it is; bool and long as 8 bytes little endian; double as IEEE-754 little endian with -0
+ * made +0. scratch holds numbers; returns where the bytes are. Not for null and lists. */
+const void *value_canonical(const struct value *value, char scratch[8], size_t *len);
 
 #endif

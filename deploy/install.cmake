@@ -1,0 +1,1 @@
+# Where `cmake --install` puts what is not a program.

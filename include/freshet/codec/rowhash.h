@@ -1,0 +1,69 @@
+/* Layout `hash`: a row as the arguments of the FLUSH script, and the names of rows in Redis.
+ *
+ * A row is one Redis hash: a field a feature, and _as_of, _rev, _v, _p, _o, _w (design: redis).
+ * In the script's arguments a row is
+ *     code, (field, value) x sets, field x deletes      all bulk strings, with
+ *     code = (sets * 1024 + deletes) * 4 + flags        ROWHASH_REPLACE, ROWHASH_EXPIRE
+ * Null features are deletes, unless the row is whole: then the hash is replaced (and expires anew,
+ * as DEL forgets the TTL). A removed row has neither sets nor deletes, only ROWHASH_REPLACE. The first pair is always _as_of (FLUSH looks at
+ * it). _w goes away with a whole row only: when features stop warming, rows become whole. */
+#ifndef FRESHET_ROWHASH_H
+#define FRESHET_ROWHASH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "feature.h"
+#include "row.h"
+#include "text.h"
+
+enum {
+    ROWHASH_REPLACE = 1, /* DEL before anything else */
+    ROWHASH_EXPIRE = 2,  /* PEXPIRE at the end */
+};
+
+/* How rows of one feature set are named and written; the set must outlive it. */
+struct rowhash {
+    const struct feature_set *set;
+    struct text names;   /* each feature's name as a bulk string ... */
+    uint32_t *name_ends; /* ... ending here */
+    char *key_head;      /* redis.prefix and what stands before {key} in redis.key */
+    char *key_tail;      /* what stands after it */
+    size_t key_head_len;
+    size_t key_tail_len;
+    char version[16];    /* hexadecimal digits of _v, no terminator */
+    struct text list;    /* for the JSON of the list being written */
+};
+
+/* The template holds {key} exactly once: see rowhash_template_ok. */
+bool rowhash_template_ok(const char *key_template);
+void rowhash_init(struct rowhash *hash, const struct feature_set *set, const char *prefix,
+                  const char *key_template);
+void rowhash_fini(struct rowhash *hash);
+
+/* What a row takes of a script's budget. */
+struct rowhash_size {
+    uint32_t arguments; /* bulk strings beside the key */
+    uint32_t values;    /* fields set or deleted */
+};
+
+/* Appends the row's arguments. */
+struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row, struct text *out);
+/* No row of the set has more values than this. */
+uint32_t rowhash_values_max(const struct rowhash *hash);
+
+/* The Redis key of an entity: as a bulk string, and plain. */
+void rowhash_append_key(const struct rowhash *hash, const char *key, size_t len,
+                        struct text *out);
+void rowhash_name(const struct rowhash *hash, const char *key, size_t len, struct text *out);
+/* The entity's key within a Redis key; false when the Redis key is not one of ours. */
+bool rowhash_entity(const struct rowhash *hash, const char *redis_key, size_t redis_key_len,
+                    const char **key, size_t *len);
+/* The glob pattern for SCAN that matches every row. */
+void rowhash_pattern(const struct rowhash *hash, struct text *out);
+
+/* Appends a value that is not null as its field would show it. */
+void rowhash_append_value(const struct value *value, struct text *out);
+
+#endif

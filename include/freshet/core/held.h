@@ -1,0 +1,28 @@
+/* Values that state owns: short text inline, longer text in a block of the pool. */
+#ifndef FRESHET_HELD_H
+#define FRESHET_HELD_H
+
+#include <stdbool.h>
+
+#include "operator_state.h"
+#include "pool.h"
+#include "value.h"
+
+static inline bool held_is_text(const struct held_value *held)
+{
+    return held->type == VALUE_STRING || held->type == VALUE_BYTES;
+}
+
+static inline bool held_is_inline(const struct held_value *held)
+{
+    return held->len <= sizeof held->inline_text;
+}
+
+/* Copies the value; the result owns its text. */
+struct held_value held_copy(struct pool *pool, const struct value *value);
+void held_release(struct pool *pool, struct held_value *held);
+/* A view that lives as long as held stays where it is. */
+struct value held_view(const struct held_value *held);
+bool held_equals(const struct held_value *held, const struct value *value);
+
+#endif

@@ -1,0 +1,48 @@
+/* Everything that decides what state a log gives: fixed while a shard lives. */
+#ifndef FRESHET_RULES_H
+#define FRESHET_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "expr.h"
+#include "feature.h"
+
+enum {
+    RULES_KEY_MAX = 512,                       /* longer entity keys are no_key */
+};
+#define RULES_EVENT_TIME_MAX_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+
+struct rules {
+    int key_slot;
+    int time_slot;
+    const struct expr *where; /* NULL: every event */
+    const struct feature_set *set;
+
+    struct duration out_of_orderness;
+    struct duration max_future_skew;
+    bool reject_future; /* else clamp */
+    struct duration max_age; /* 0: off */
+    int64_t record_time_max_ms; /* 0: off */
+    struct duration window_lateness; /* resolved: never 0 by default */
+    struct duration gap;
+    struct duration lateness;
+    struct duration zone;
+    int64_t cut_at_ms; /* of the day; -1: no cut */
+    struct duration cut_every;
+    struct duration keep;
+    uint64_t max_keys; /* of a shard */
+    bool delete_forgotten;
+};
+
+/* The period of the day cut that t falls into (S10); 0 when there is no cut. */
+static inline int64_t rules_cut_period(const struct rules *rules, int64_t t_ms)
+{
+    if (rules->cut_at_ms < 0)
+        return 0;
+    int64_t local = clock_add_ms(t_ms, rules->zone.ms - rules->cut_at_ms);
+    return clock_floor_div(local, rules->cut_every.ms);
+}
+
+#endif

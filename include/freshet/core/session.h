@@ -1,0 +1,85 @@
+/* Sessions of one key (design: semantics, section 3, rules S1 to S10).
+ *
+ * The live ones are a list, newest first; they are disjoint and ordered, so all that became
+ * immutable are older than all that are live, and of those only the newest is kept whole, because
+ * it may still be shown. */
+#ifndef FRESHET_SESSION_H
+#define FRESHET_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pool.h"
+#include "rules.h"
+
+struct session {
+    int64_t start_ms; /* event time of the first event */
+    int64_t last_ms;  /* event time of the last event; both inclusive (S1) */
+    int64_t id;       /* offset of the record that created it; the smallest when merged (S7) */
+    uint32_t events;
+    uint32_t rev;         /* S8 */
+    struct session *next; /* the one before it in time, or NULL */
+    char acc[];           /* feature_set.session_acc_bytes */
+};
+
+struct sessions {
+    struct session *live;    /* newest first */
+    struct session *settled; /* the newest immutable one, or NULL */
+    uint32_t live_count;
+    uint32_t settled_count;  /* immutable ones in this life, the kept one included */
+    int64_t settled_before_ms; /* last of the immutable one before the kept one */
+};
+
+/* What an event does to the sessions of its key. */
+struct session_change {
+    struct session *session; /* that holds the event now */
+    bool opened;             /* it was made by this event */
+    bool corrected;          /* it was closed by the watermark before this event */
+    int merged;              /* sessions that went into it, beyond one */
+};
+
+/* S5: whether a session that ends at last_ms is closed at the watermark. */
+static inline bool session_closed(const struct rules *rules, int64_t last_ms, int64_t watermark_ms)
+{
+    return clock_add_ms(last_ms, rules->gap.ms) < watermark_ms;
+}
+
+/* S3: whether it can still change. */
+static inline bool session_live(const struct rules *rules, int64_t last_ms, int64_t watermark_ms)
+{
+    int64_t deadline = clock_add_ms(last_ms, rules->gap.ms);
+    return clock_add_ms(deadline, rules->lateness.ms) >= watermark_ms;
+}
+
+/* Moves the sessions that the watermark made immutable; returns how many. */
+int sessions_settle(struct sessions *sessions, const struct rules *rules, struct pool *pool,
+                    int64_t watermark_ms);
+
+/* S2, S4: whether an event at ts can enter a session. The sessions must be settled. */
+bool sessions_accept(const struct sessions *sessions, const struct rules *rules, int64_t ts_ms,
+                     int64_t watermark_ms);
+
+/* Enters an accepted event: extends, merges or opens. Feature accumulators of merged sessions are
+ * merged; the event itself is not yet added to them. */
+struct session_change sessions_enter(struct sessions *sessions, const struct rules *rules,
+                                     struct pool *pool, int64_t ts_ms, int64_t offset,
+                                     int64_t watermark_ms);
+
+/* The newest session: the one a row shows, or NULL. */
+static inline const struct session *sessions_newest(const struct sessions *sessions)
+{
+    return sessions->live ? sessions->live : sessions->settled;
+}
+
+/* Its place among the key's sessions, from 1. */
+static inline uint32_t sessions_newest_number(const struct sessions *sessions)
+{
+    return sessions->settled_count + sessions->live_count;
+}
+
+/* The end of the session before the newest; false when there is none. */
+bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms);
+
+void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool);
+
+#endif

@@ -1,0 +1,133 @@
+/* The inside of a shard, for the files of the core that work on it; users include shard.h. */
+#ifndef FRESHET_SHARDSTATE_H
+#define FRESHET_SHARDSTATE_H
+
+#include "deadlines.h"
+#include "keytable.h"
+#include "pool.h"
+#include "session.h"
+#include "shard.h"
+#include "window.h"
+
+enum {
+    ENTITY_CHUNK = 4096,        /* entities allocated together */
+    ENTITY_CHUNKS_MAX = 262144, /* 2^30 entities: beyond, keys are over_capacity */
+};
+
+enum entity_flag {
+    ENTITY_USED = 1,
+    ENTITY_FORGOTTEN = 2, /* its state is empty; its last row is not acknowledged yet */
+    ENTITY_WHOLE = 4,     /* its next row replaces whatever is there */
+};
+
+enum entity_queue { QUEUE_NONE, QUEUE_EVENT, QUEUE_DECAY };
+
+/* One key. Handles are indexes; serial tells the lives of a handle apart. */
+struct entity {
+    uint64_t hash;
+    char *key; /* block of the pool */
+    uint32_t key_len;
+    uint32_t serial;
+    int64_t offset; /* greatest offset of an event that entered state (_o) */
+    struct sessions sessions;
+    struct panes **windows; /* block of window_count pointers */
+    int64_t armed_ms;       /* as_of deadline in the queue; INT64_MAX: none */
+    int64_t since_ms;       /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
+    uint32_t next, previous; /* in its dirty queue */
+    uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: never */
+    uint32_t epoch;          /* of the resync that its last acknowledged row belongs to */
+    uint16_t inflight;       /* batches that hold a row of it */
+    uint8_t queue;           /* enum entity_queue */
+    uint8_t flags;           /* enum entity_flag */
+};
+
+struct dirty_queue {
+    uint32_t head, tail;
+    uint64_t count;
+};
+
+struct shard {
+    const struct rules *rules;
+    int32_t partition;
+    int64_t start_ms;
+    struct lease lease;
+
+    /* position and time */
+    int64_t next_offset;
+    int64_t raw_ms;                /* INT64_MIN before the first event */
+    int64_t greatest_record_ms;    /* RECORD_NO_TIME before the first */
+    int64_t newest_record_ms;      /* of the last record that had one */
+    int64_t as_of_ms;              /* last stated; INT64_MIN: never */
+
+    /* keys */
+    struct pool pool;
+    struct keytable table;
+    struct entity **chunks;
+    uint32_t chunk_count;
+    uint32_t handle_count; /* handles ever used */
+    uint32_t free_handle;  /* chain through entity.next */
+    uint64_t live_keys;    /* not forgotten */
+    uint64_t forgotten_keys;
+    uint64_t live_sessions;
+
+    /* what is due */
+    struct deadlines decay;  /* by as_of: a pane leaves, a session closes or hides */
+    struct deadlines forget; /* by watermark */
+
+    /* delivery */
+    struct dirty_queue queues[3]; /* by enum entity_queue; the first is unused */
+    uint64_t inflight_rows;
+    uint32_t epoch; /* of resync */
+    uint64_t unsynced; /* keys whose last acknowledged row is of an earlier epoch */
+    uint32_t resync_cursor;
+    uint32_t ttl_cursor;
+
+    char warming[SHARD_WARMING_MAX];
+    int64_t warming_until_ms; /* the as_of at which the list changes next */
+
+    struct shard_status counters; /* only its counters are used */
+    struct arena scratch;
+    struct value *arguments; /* of the event at hand, by argument; see apply.c */
+    uint8_t *predicates;
+    uint8_t *arguments_known;
+};
+
+/* ---- entity.c ---- */
+struct entity *entity_at(const struct shard *shard, uint32_t handle);
+uint32_t entity_find(const struct shard *shard, const char *key, size_t len, uint64_t hash);
+uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_t hash);
+/* A new life for a key whose last row still waits. */
+void entity_revive(struct shard *shard, uint32_t handle);
+/* Releases sessions and panes; the key stays until its last row is acknowledged. */
+void entity_forget(struct shard *shard, uint32_t handle);
+/* Frees the handle once it is forgotten, clean and not in flight. */
+void entity_drop_if_done(struct shard *shard, uint32_t handle);
+void entity_dirty(struct shard *shard, uint32_t handle, enum entity_queue queue);
+void entity_clean(struct shard *shard, uint32_t handle); /* takes it from its queue */
+static inline int64_t entity_phase_ms(const struct entity *entity)
+{
+    return (int64_t)(entity->hash % WINDOW_PHASE_MODULUS_MS);
+}
+
+/* ---- due.c ---- */
+int64_t shard_watermark_ms(const struct shard *shard);
+/* The first as_of beyond after_ms at which the row of the key changes by itself. */
+int64_t entity_next_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
+/* Makes sure that the deadline queue knows a deadline at_ms of the key. */
+void entity_arm(struct shard *shard, uint32_t handle, int64_t at_ms);
+/* The first watermark at which the key is forgotten. */
+int64_t entity_forget_at(const struct shard *shard, const struct entity *entity);
+void entity_arm_forget(struct shard *shard, uint32_t handle);
+/* Forgets every key whose time is over at the present watermark. */
+void shard_forget_due(struct shard *shard);
+
+/* ---- rowmaker.c ---- */
+void row_make(const struct shard *shard, const struct entity *entity, int64_t as_of_ms,
+              struct arena *arena, struct row *row);
+/* Whether the newest session is past its deadline (closed) or past keep (hidden) in a row. */
+bool row_session_closed(const struct rules *rules, const struct session *session, int64_t as_of_ms);
+bool row_session_hidden(const struct rules *rules, const struct session *session, int64_t as_of_ms);
+/* The names of the features that cannot be right yet at as_of, and when the list changes. */
+void shard_update_warming(struct shard *shard);
+
+#endif

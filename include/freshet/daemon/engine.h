@@ -1,0 +1,304 @@
+/* The running daemon: one loop, one consumer, one Redis connection, a shard for each partition.
+ *
+ *   engine.c     life, and the order of work in a turn of the loop
+ *   assignment.c partitions come and go; troubles with the topic
+ *   drain.c      an orderly end
+ *   partition.c  a partition from assignment to revocation
+ *   writers.c    writer schemas and their plans
+ *   intake.c     messages -> records -> shard -> verdicts
+ *   rejects.c    late and dead-letter records, and how far offsets may be committed
+ *   flusher.c    rows, lease steps and sweeps to Redis
+ *   present.c    what time it is now, for emission
+ *   status*.c    what people and machines see; commands.c answers the control socket */
+#ifndef FRESHET_ENGINE_H
+#define FRESHET_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "arena.h"
+#include "config.h"
+#include "control.h"
+#include "flush_batch.h"
+#include "histogram.h"
+#include "kafka.h"
+#include "kafka_producer.h"
+#include "model.h"
+#include "redis.h"
+#include "redis_script.h"
+#include "rowhash.h"
+#include "shard.h"
+#include "writers.h"
+
+enum {
+    ENGINE_TICK_MS = 5,          /* the loop turns at least so often */
+    ENGINE_CHUNK = 256,          /* records decoded and applied together: they stay in cache */
+    ENGINE_FLIGHTS = 4,          /* batches of a partition in flight to Redis */
+    ENGINE_PROBE_MS = 3000,      /* without rows an empty batch goes out so often */
+    ENGINE_CHECK_MS = 10000,     /* a batch is checked for foreign rows at least so often */
+    ENGINE_CHECK_BATCHES = 64,   /* ... and one in so many */
+    ENGINE_REVOKE_MS = 5000,     /* how long a revocation waits for rows to be written */
+    ENGINE_CLOCK_SKEW_MS = 60000, /* Redis and we differ by more: no idle emission, alarm */
+    ENGINE_SWEEP_WAIT_MS = 30000, /* a sweep waits so long for shards that are not synced yet */
+    ENGINE_OFFSET_GONE_MS = 60000, /* the log is behind what Redis has seen: alarm log_lost */
+};
+
+/* Why a partition is not fetched. */
+enum pause_reason {
+    PAUSE_OPERATOR = 1, /* PAUSE, or draining */
+    PAUSE_SCHEMA = 2,   /* waits for the registry */
+    PAUSE_DIRTY = 4,    /* too many dirty rows */
+    PAUSE_REJECTS = 8,  /* too many late records not stored yet */
+};
+
+/* Why all rows of a shard are written again. */
+enum resync_cause {
+    RESYNC_START, /* the shard began without state, or Redis knew nothing of it */
+    RESYNC_ROLLBACK, /* Redis lost acknowledged rows */
+    RESYNC_FENCED, /* another owner wrote in between */
+    RESYNC_COMMAND,
+    RESYNC_LOG_LOST,
+    RESYNC_CAUSES,
+};
+
+struct engine;
+struct partition;
+
+/* A batch on its way to Redis. */
+struct flight {
+    struct partition *partition; /* NULL: free */
+    uint64_t generation;         /* of the partition's lease, when it was sent */
+    struct flush_batch flush;
+    struct shard_batch batch;
+    struct mono_time sent;
+};
+
+/* A late or dead-letter record between shard and topic, in the order of offsets. */
+struct reject {
+    int64_t offset;
+    bool sent;   /* to the producer; until then message is ours */
+    bool stored; /* by the brokers */
+    struct kafka_message message;
+    struct verdict verdict;
+    int64_t schema_id;
+};
+
+struct partition {
+    struct engine *engine;
+    int32_t id;
+    struct shard *shard;
+    struct kafka_extent extent; /* at assignment */
+    bool located;               /* extent is known and the shard is open */
+    bool empty_start;           /* the shard began without state */
+    struct text own_key;
+
+    /* messages that wait for their schema or their turn */
+    struct kafka_message *fifo;
+    size_t fifo_head, fifo_count, fifo_capacity;
+    unsigned paused; /* enum pause_reason */
+
+    /* idleness (W4) */
+    struct mono_time last_record;
+    bool end_seen; /* the end of the log was reported after the last record */
+    bool idle;
+
+    /* rows */
+    uint64_t generation; /* of the lease: replies to an earlier token change nothing */
+    enum resync_cause resync_cause; /* of the next ACQUIRE, should it need one */
+    struct flight flights[ENGINE_FLIGHTS];
+    int flights_busy;
+    struct mono_time last_flush;
+    struct mono_time last_sent;
+    struct mono_time last_check;
+    uint32_t batches_since_check;
+    bool flush_again; /* a batch is due before the interval */
+    bool restart_due; /* its offset is gone: start empty at the beginning of the log */
+    bool lease_busy;  /* ACQUIRE, PROVE, MARK or DONE is under way */
+    struct mono_time sweep_due; /* since when; 0: not due */
+    bool sweeping;              /* the walk under way is for this partition, too */
+    uint64_t sweep_generation;
+    struct mono_time behind_since; /* the log ends before what Redis has seen; 0: not so */
+
+    /* late and dead-letter records */
+    struct reject *rejects;
+    size_t rejects_head, rejects_count, rejects_capacity;
+    int64_t committed; /* -1: nothing */
+    bool commit_busy;
+
+    uint64_t consumed; /* messages taken from Kafka in this assignment */
+    uint64_t foreign_rows;
+    char last_late[160]; /* of the newest late record, for EXPLAIN */
+};
+
+enum engine_state {
+    ENGINE_STARTING,
+    ENGINE_RUNNING,
+    ENGINE_DRAINING, /* nothing is consumed any more, rows are being written */
+    ENGINE_STOPPED,
+};
+
+/* What is counted over the life of the daemon, shards that are gone included. */
+struct engine_totals {
+    uint64_t consumed;
+    uint64_t dropped; /* taken, and given back unapplied by a rebalance: they come again */
+    uint64_t fates[FATE_COUNT_OF];
+    uint64_t rejects_sent, rejects_stored, rejects_failed;
+    uint64_t batches_ok, batches_refused, batches_unknown, batches_fenced, batches_rollback;
+    uint64_t rows_written, rows_foreign, rows_swept;
+    uint64_t resyncs[RESYNC_CAUSES];
+    uint64_t rebalances, kafka_troubles, commits, commit_failures;
+    uint64_t identity_violations, offset_resets;
+};
+
+struct engine {
+    uv_loop_t *loop;
+    struct config *config;
+    struct model *model;
+    struct kafka *kafka;
+    struct kafka_producer *producer; /* NULL: neither topic is configured */
+    struct redis *redis;
+    struct writers *writers;
+    struct control *control; /* NULL: no socket is configured */
+    struct rowhash rowhash;
+    enum engine_state state;
+    struct mono_time started;
+
+    struct partition **partitions;
+    int partition_count;
+    struct shard **parked; /* of partitions that were revoked, by partition number */
+    int parked_count;
+    bool kafka_ready;
+    bool paused; /* by the operator */
+    bool lookup_busy;
+    int32_t topic_partitions; /* at the first look; 0: not known yet */
+    struct kafka_topic_info topic;
+    char fatal[320]; /* why the daemon has to end; "": it need not */
+
+    uv_check_t turn;
+    uv_timer_t tick;
+    double records_per_s; /* over the last second */
+    uint64_t rated_consumed;
+    struct shard_status gone; /* counters of shards that were closed */
+    struct mono_time last_tick, last_commit, last_identity, last_ttl;
+
+    /* messages of one poll */
+    struct kafka_message *polled;
+    int polled_capacity;
+    struct record records[ENGINE_CHUNK];
+    struct verdict verdicts[ENGINE_CHUNK];
+    struct arena arena; /* of the chunk or batch at hand */
+
+    /* sweep */
+    bool sweep_running;
+    bool sweep_failed;
+    int sweep_calls;
+    bool sweep_scanned;
+
+    bool flush_now; /* the operator wants rows written without waiting for the interval */
+    int64_t ttl_ms; /* of rows; 0: none */
+    int64_t redis_ahead_ms; /* Redis' clock minus ours, as of the last reply */
+    bool redis_clock_known;
+
+    /* assignment and drain */
+    bool assigned;       /* the group has given us what it wants to, even if nothing */
+    bool revoking;       /* rows are being written before the partitions go */
+    bool revoking_lost;  /* nothing is written: they are gone already */
+    bool revoke_commit_busy, revoke_committed;
+    struct mono_time revoke_deadline;
+    struct mono_time drain_deadline;
+    bool drain_clean;
+    bool leaving; /* the consumer is being closed: no turn does anything any more */
+    enum { DRAIN_NONE, DRAIN_WRITING, DRAIN_COMMITTING, DRAIN_LEAVING, DRAIN_DONE } drain;
+    void (*drained)(void *context, bool clean); /* called once; then NULL */
+    void *drained_context;
+
+    void (*on_fatal)(void *context); /* set by main: the process is to end */
+    void *on_fatal_context;
+    void (*closed)(void *context);
+    void *closed_context;
+    int parts_open; /* of engine_close */
+
+    struct engine_totals totals;
+    struct histogram event_to_visible_ms;
+    struct histogram decay_delay_ms;
+    struct histogram redis_write_us;
+    struct histogram loop_us;
+    struct histogram late_ms;
+};
+
+/* ---- engine.c ---- */
+/* NULL and a text when the daemon cannot start. Takes over config and model in any case. */
+struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model *model,
+                           char error[KAFKA_ERROR_TEXT]);
+/* Without ceremony: what is not written now is written after the next start. */
+void engine_close(struct engine *engine, void (*closed)(void *context), void *context);
+void engine_pause(struct engine *engine, bool pause);
+struct partition *engine_partition(struct engine *engine, int32_t id); /* NULL: not ours */
+/* The end that only an operator can avert: the reason goes to STATUS and the log, and the daemon
+ * stops with an error. */
+void engine_fatal(struct engine *engine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+struct mono_time engine_now(const struct engine *engine);
+/* Every row that may be written is in Redis. */
+bool engine_clean(const struct engine *engine);
+/* Adds the counters of from (not its gauges). */
+void engine_add_counters(struct shard_status *to, const struct shard_status *from);
+uint64_t engine_in_flight(const struct engine *engine); /* taken and not yet given a fate */
+
+/* ---- assignment.c ---- */
+extern const struct kafka_handlers engine_kafka_handlers;
+void assignment_run(struct engine *engine);
+/* Fetches all partitions from where their shards stand. */
+void assignment_fetch_again(struct engine *engine);
+
+/* ---- drain.c ---- */
+/* Stops consuming, writes and commits, leaves the group; then drained(context, clean). Another
+ * call while it runs only adds nothing: the first one's end counts. */
+void engine_drain(struct engine *engine, void (*drained)(void *context, bool clean), void *context);
+void drain_run(struct engine *engine);
+
+/* ---- partition.c ---- */
+struct partition *partition_open(struct engine *engine, const struct kafka_extent *extent);
+/* The log no longer holds what comes next: starts empty at the first offset it holds. */
+void partition_restart(struct partition *partition, int64_t low);
+/* Keeps the shard for the case that the partition comes back. */
+void partition_park(struct partition *partition);
+void partition_pause(struct partition *partition, enum pause_reason reason, bool pause);
+void partition_close(struct partition *partition);
+void partition_update_pauses(struct partition *partition);
+/* Every row is written again, and rows without state are swept. */
+void partition_resync(struct partition *partition, enum resync_cause cause);
+int64_t partition_lag(const struct partition *partition); /* -1: not known */
+
+/* ---- intake.c ---- */
+void intake_push(struct partition *partition, const struct kafka_message *message);
+/* Applies what waits, as far as schemas are known. */
+void intake_run(struct partition *partition);
+void intake_drop(struct partition *partition);
+
+/* ---- rejects.c ---- */
+/* Sends the record to the topic of its fate, if there is one. True: the producer is full, so the
+ * message is kept and must not be freed by the caller; it goes out by rejects_send_waiting. */
+bool reject_take(struct partition *partition, const struct kafka_message *message,
+                 const struct verdict *verdict, int64_t schema_id);
+void rejects_send_waiting(struct partition *partition);
+void rejects_drop(struct partition *partition);
+void reject_delivered(void *data, void *opaque, bool ok, const char *text);
+/* The offset that may be committed; -1: none yet. */
+int64_t reject_commit_offset(const struct partition *partition);
+void engine_commit(struct engine *engine, kafka_commit_done *done, void *data);
+
+/* ---- flusher.c ---- */
+void flusher_run(struct partition *partition);
+/* Revocation and drain: every row is written. */
+bool flusher_clean(const struct partition *partition);
+void sweeper_run(struct engine *engine);
+
+/* ---- present.c ---- */
+/* The present for idle emission, or INT64_MIN when the partition is not idle or clocks disagree. */
+int64_t present_for_emission(struct partition *partition);
+void present_redis_clock(struct engine *engine, int64_t redis_ms);
+int64_t present_wall_ms(void);
+
+#endif

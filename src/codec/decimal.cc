@@ -1,0 +1,15 @@
+// Shortest decimals by std::to_chars: the one thing C's library does not have.
+#include "decimal.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+
+extern "C" size_t decimal_format(char out[DECIMAL_MAX], double d)
+{
+    // Feature values are mostly counts: integers are faster through the integer path, and 1e+05
+    // would be a poor way to write 100000.
+    if (std::fabs(d) < 1e15 && d == std::trunc(d))
+        return size_t(std::to_chars(out, out + DECIMAL_MAX, std::int64_t(d)).ptr - out);
+    return size_t(std::to_chars(out, out + DECIMAL_MAX, d).ptr - out);
+}

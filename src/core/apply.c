@@ -1,0 +1,296 @@
+/* Records enter state: fate, watermark, session, windows, dirty key. */
+#include <string.h>
+
+#include "expect.h"
+#include "hash.h"
+#include "operator.h"
+#include "shardstate.h"
+#include "text.h"
+
+enum { KNOWN_FALSE, KNOWN_TRUE, UNKNOWN };
+
+/* An event on its way: what the steps find out about it. */
+struct event {
+    const struct record *record;
+    struct expr_input input;
+    int64_t record_ms; /* rts */
+    const char *key;
+    size_t key_len;
+    uint64_t hash;
+    char digits[24]; /* of a key that is a long */
+};
+
+/* ---- key ---- */
+
+/* False: null, empty or too long. */
+static bool event_key(const struct rules *rules, struct event *event)
+{
+    const struct value *key = &event->record->slots[rules->key_slot];
+    if (key->type == VALUE_LONG) {
+        event->key_len = text_format_long(event->digits, key->i);
+        event->key = event->digits;
+    } else if (key->type == VALUE_STRING || key->type == VALUE_BYTES) {
+        event->key = key->s;
+        event->key_len = key->len;
+    } else {
+        return false;
+    }
+    return event->key_len > 0 && event->key_len <= RULES_KEY_MAX;
+}
+
+static void prefetch_key(const struct shard *shard, const struct record *record,
+                         struct event *event)
+{
+    event->record = record;
+    event->key = NULL;
+    if (record->fate != FATE_NONE || !event_key(shard->rules, event)) {
+        event->key_len = 0;
+        return;
+    }
+    event->hash = hash_bytes(event->key, event->key_len);
+    keytable_prefetch(&shard->table, event->hash);
+}
+
+/* ---- fate, in the order of fates.def ---- */
+
+static void observe_record_time(struct shard *shard, struct event *event)
+{
+    int64_t own = event->record->record_time_ms;
+    int64_t bound = shard->rules->record_time_max_ms;
+    event->record_ms = own;
+    if (own == RECORD_NO_TIME) {
+        event->record_ms = shard->greatest_record_ms; /* may be none, too */
+        return;
+    }
+    if (bound > 0 && own > bound)
+        return; /* poisoned: it must not move any clock */
+    shard->newest_record_ms = own;
+    if (own > shard->greatest_record_ms)
+        shard->greatest_record_ms = own;
+}
+
+static enum fate judge_time(struct shard *shard, struct event *event)
+{
+    const struct rules *rules = shard->rules;
+    const struct value *time = &event->record->slots[rules->time_slot];
+    if (time->type != VALUE_LONG || time->i < 0 || time->i > RULES_EVENT_TIME_MAX_MS)
+        return FATE_BAD_TIME;
+    if (rules->record_time_max_ms > 0 && event->record_ms > rules->record_time_max_ms)
+        return FATE_BAD_TIME;
+    event->input.ts.ms = time->i;
+    if (event->record_ms == RECORD_NO_TIME)
+        event->record_ms = time->i;
+    return event->key_len == 0 ? FATE_NO_KEY : FATE_NONE;
+}
+
+/* T2, too_old, W1. */
+static enum fate judge_skew(struct shard *shard, struct event *event)
+{
+    const struct rules *rules = shard->rules;
+    struct event_time *ts = &event->input.ts;
+    if (ts->ms > clock_add_ms(event->record_ms, rules->max_future_skew.ms)) {
+        if (rules->reject_future)
+            return FATE_FUTURE;
+        ts->ms = event->record_ms;
+        shard->counters.future_clamped++;
+    }
+    if (rules->max_age.ms > 0 && ts->ms < clock_sub_ms(event->record_ms, rules->max_age.ms))
+        return FATE_TOO_OLD;
+    int64_t seen = ts->ms < event->record_ms ? ts->ms : event->record_ms;
+    if (seen > shard->raw_ms) {
+        shard->raw_ms = seen;
+        shard_forget_due(shard);
+    }
+    if (rules->where && !expr_test(rules->where, &event->input))
+        return FATE_FILTERED;
+    return FATE_NONE;
+}
+
+static enum fate judge_lateness(struct shard *shard, const struct event *event,
+                                const struct entity *entity)
+{
+    const struct rules *rules = shard->rules;
+    int64_t watermark = shard_watermark_ms(shard);
+    static const struct sessions none;
+    const struct sessions *sessions = entity ? &entity->sessions : &none;
+    if (sessions_accept(sessions, rules, event->input.ts.ms, watermark))
+        return FATE_APPLIED;
+    if (clock_add_ms(event->input.ts.ms, rules->window_lateness.ms) >= watermark)
+        return FATE_WINDOWS_ONLY;
+    return FATE_LATE;
+}
+
+/* ---- folding ---- */
+
+static bool predicate_true(struct shard *shard, int where, const struct event *event)
+{
+    if (where < 0)
+        return true;
+    uint8_t *known = &shard->predicates[where];
+    if (*known == UNKNOWN)
+        *known = expr_test(shard->rules->set->predicates[where], &event->input);
+    return *known == KNOWN_TRUE;
+}
+
+static const struct value *argument_value(struct shard *shard, int argument,
+                                          const struct event *event)
+{
+    static const struct value counted = {.i = 1, .type = VALUE_BOOL};
+    if (argument < 0)
+        return &counted;
+    if (!shard->arguments_known[argument]) {
+        shard->arguments[argument] =
+            expr_eval(shard->rules->set->arguments[argument], &event->input);
+        shard->arguments_known[argument] = true;
+    }
+    return &shard->arguments[argument];
+}
+
+/* The accumulators of the pane that the event belongs to; NULL when no row can see it any more. */
+static char *fold_pane(struct shard *shard, uint32_t handle, int window, const struct event *event)
+{
+    const struct feature_set *set = shard->rules->set;
+    const struct feature_window *shape = &set->windows[window];
+    struct entity *entity = entity_at(shard, handle);
+    int64_t phase = entity_phase_ms(entity);
+    int64_t index = pane_index(shape, phase, event->input.ts.ms);
+    int64_t tail = pane_tail(shape, phase, shard->raw_ms);
+    if (index < tail)
+        return NULL;
+    int64_t *pane =
+        panes_get(set, window, &shard->pool, &entity->windows[window], index, tail);
+    entity_arm(shard, handle, pane_leaves_ms(shape, phase, index));
+    return pane_acc(pane);
+}
+
+/* Adds the event to the accumulators of its session (if it has one) and of its panes. */
+static void fold_event(struct shard *shard, uint32_t handle, struct session *session,
+                       const struct event *event)
+{
+    const struct feature_set *set = shard->rules->set;
+    memset(shard->predicates, UNKNOWN, (size_t)set->predicate_count);
+    memset(shard->arguments_known, 0, (size_t)set->argument_count);
+    char *panes[FEATURE_WINDOWS_MAX];
+    uint64_t panes_known = 0;
+    _Static_assert(FEATURE_WINDOWS_MAX <= 64, "one bit a window");
+    struct event_order order = {event->input.ts.ms, event->record->offset};
+    for (int k = 0; k < set->count; k++) {
+        const struct feature *feature = &set->features[k];
+        if (operator_rows[feature->op].scope != FOLDED || (feature->window < 0 && !session) ||
+            !predicate_true(shard, feature->where, event))
+            continue;
+        const struct value *value = argument_value(shard, feature->argument, event);
+        if (value->type == VALUE_NULL)
+            continue;
+        char *accs = session ? session->acc : NULL;
+        if (feature->window >= 0) {
+            uint64_t bit = UINT64_C(1) << feature->window;
+            if (!(panes_known & bit))
+                panes[feature->window] = fold_pane(shard, handle, feature->window, event);
+            panes_known |= bit;
+            accs = panes[feature->window];
+        }
+        if (accs && !operator_add(&shard->pool, feature, accs + feature->acc_offset, value, order))
+            shard->counters.addends_clamped++;
+    }
+}
+
+/* ---- entering state ---- */
+
+static struct session *enter_session(struct shard *shard, uint32_t handle,
+                                     const struct event *event)
+{
+    const struct rules *rules = shard->rules;
+    struct entity *entity = entity_at(shard, handle);
+    uint32_t live_before = entity->sessions.live_count;
+    struct session_change change =
+        sessions_enter(&entity->sessions, rules, &shard->pool, event->input.ts.ms,
+                       event->record->offset, shard_watermark_ms(shard));
+    shard->live_sessions += entity->sessions.live_count;
+    shard->live_sessions -= live_before;
+    shard->counters.sessions_opened += change.opened;
+    shard->counters.sessions_merged += (uint64_t)change.merged;
+    shard->counters.sessions_corrected += change.corrected;
+    int64_t closes = clock_add_ms(change.session->last_ms, rules->gap.ms);
+    entity_arm(shard, handle, clock_add_ms(closes, rules->out_of_orderness.ms + 1));
+    return change.session;
+}
+
+static void apply_event(struct shard *shard, uint32_t handle, enum fate fate,
+                        const struct event *event)
+{
+    bool new_life = false;
+    if (handle == KEYTABLE_NONE) {
+        handle = entity_create(shard, event->key, event->key_len, event->hash);
+        new_life = true;
+    } else if (entity_at(shard, handle)->flags & ENTITY_FORGOTTEN) {
+        entity_revive(shard, handle);
+        new_life = true;
+    }
+    struct session *session = NULL;
+    if (fate == FATE_APPLIED)
+        session = enter_session(shard, handle, event);
+    fold_event(shard, handle, session, event);
+    struct entity *entity = entity_at(shard, handle);
+    if (event->record->offset > entity->offset)
+        entity->offset = event->record->offset;
+    if (entity->queue != QUEUE_EVENT || event->input.ts.ms < entity->since_ms)
+        entity->since_ms = event->input.ts.ms;
+    entity_dirty(shard, handle, QUEUE_EVENT);
+    if (new_life) {
+        entity_arm_forget(shard, handle);
+        shard_forget_due(shard); /* an event that no row can show is forgotten at once */
+    }
+}
+
+static struct verdict apply_record(struct shard *shard, struct event *event)
+{
+    const struct record *record = event->record;
+    if (record->offset < shard->next_offset)
+        return (struct verdict){FATE_REPLAYED, 0};
+    shard->counters.offset_gaps +=
+        shard->next_offset > 0 && record->offset > shard->next_offset;
+    shard->next_offset = record->offset + 1;
+    observe_record_time(shard, event);
+    if (record->fate != FATE_NONE)
+        return (struct verdict){record->fate, 0};
+    enum fate fate = judge_time(shard, event);
+    if (fate == FATE_NONE)
+        fate = judge_skew(shard, event);
+    if (fate != FATE_NONE)
+        return (struct verdict){fate, 0};
+
+    uint32_t handle = entity_find(shard, event->key, event->key_len, event->hash);
+    struct entity *entity = handle == KEYTABLE_NONE ? NULL : entity_at(shard, handle);
+    int64_t watermark = shard_watermark_ms(shard);
+    if (entity)
+        shard->live_sessions -= (uint64_t)sessions_settle(&entity->sessions, shard->rules,
+                                                          &shard->pool, watermark);
+    fate = judge_lateness(shard, event, entity);
+    int64_t late_by = fate == FATE_APPLIED ? 0 : clock_sub_ms(watermark, event->input.ts.ms);
+    bool known = entity && !(entity->flags & ENTITY_FORGOTTEN);
+    if (fate != FATE_LATE && !known && shard->live_keys >= shard->rules->max_keys)
+        return (struct verdict){FATE_OVER_CAPACITY, 0};
+    if (fate != FATE_LATE)
+        apply_event(shard, handle, fate, event);
+    return (struct verdict){fate, late_by};
+}
+
+void shard_apply(struct shard *shard, const struct record *records, int count,
+                 struct verdict *verdicts)
+{
+    expect(count <= SHARD_APPLY_MAX);
+    expect_context.partition = shard->partition;
+    /* Hash and prefetch for the whole batch first: the table's misses overlap. */
+    arena_reset(&shard->scratch);
+    struct event *events = arena_alloc(&shard->scratch, (size_t)count * sizeof *events);
+    for (int k = 0; k < count; k++)
+        prefetch_key(shard, &records[k], &events[k]);
+    for (int k = 0; k < count; k++) {
+        expect_context.offset = records[k].offset;
+        events[k].input.slots = records[k].slots;
+        events[k].input.zone = shard->rules->zone;
+        verdicts[k] = apply_record(shard, &events[k]);
+        shard->counters.fates[verdicts[k].fate]++;
+    }
+}

@@ -1,0 +1,168 @@
+/* The keys of a shard: their memory, their lives and the two queues of dirty ones. */
+#include <string.h>
+
+#include "expect.h"
+#include "hash.h"
+#include "shardstate.h"
+
+struct entity *entity_at(const struct shard *shard, uint32_t handle)
+{
+    return &shard->chunks[handle / ENTITY_CHUNK][handle % ENTITY_CHUNK];
+}
+
+struct entity_probe {
+    const struct shard *shard;
+    const char *key;
+    size_t len;
+    uint64_t hash;
+};
+
+static bool entity_matches(const void *context, uint32_t handle)
+{
+    const struct entity_probe *probe = context;
+    const struct entity *entity = entity_at(probe->shard, handle);
+    return entity->hash == probe->hash && entity->key_len == probe->len &&
+           memcmp(entity->key, probe->key, probe->len) == 0;
+}
+
+uint32_t entity_find(const struct shard *shard, const char *key, size_t len, uint64_t hash)
+{
+    struct entity_probe probe = {shard, key, len, hash};
+    return keytable_find(&shard->table, hash, entity_matches, &probe);
+}
+
+static uint32_t entity_take_handle(struct shard *shard)
+{
+    uint32_t handle = shard->free_handle;
+    if (handle != KEYTABLE_NONE) {
+        shard->free_handle = entity_at(shard, handle)->next;
+        return handle;
+    }
+    handle = shard->handle_count;
+    if (handle == shard->chunk_count * ENTITY_CHUNK) {
+        expect(shard->chunk_count < ENTITY_CHUNKS_MAX);
+        shard->chunks = memory_resize(shard->chunks,
+                                      (shard->chunk_count + 1) * sizeof *shard->chunks);
+        shard->chunks[shard->chunk_count++] = memory_alloc(ENTITY_CHUNK * sizeof(struct entity));
+    }
+    shard->handle_count++;
+    return handle;
+}
+
+uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_t hash)
+{
+    uint32_t handle = entity_take_handle(shard);
+    struct entity *entity = entity_at(shard, handle);
+    uint32_t serial = entity->serial + 1;
+    *entity = (struct entity){
+        .hash = hash,
+        .key = pool_alloc(&shard->pool, len),
+        .key_len = (uint32_t)len,
+        .serial = serial,
+        .offset = -1,
+        .armed_ms = INT64_MAX,
+        .since_ms = INT64_MAX,
+        .flags = ENTITY_USED | ENTITY_WHOLE,
+    };
+    /* While writes are held nobody knows whether Redis has a row: it counts as one to be synced. */
+    if (lease_may_write(&shard->lease, shard->next_offset))
+        entity->epoch = shard->epoch;
+    else
+        shard->unsynced++;
+    memcpy(entity->key, key, len);
+    size_t windows = (size_t)shard->rules->set->window_count * sizeof *entity->windows;
+    entity->windows = windows ? pool_alloc(&shard->pool, windows) : NULL;
+    keytable_insert(&shard->table, hash, handle);
+    shard->live_keys++;
+    return handle;
+}
+
+void entity_revive(struct shard *shard, uint32_t handle)
+{
+    struct entity *entity = entity_at(shard, handle);
+    expect(entity->flags & ENTITY_FORGOTTEN);
+    entity->flags = (uint8_t)(entity->flags & ~ENTITY_FORGOTTEN);
+    entity->serial++; /* deadlines of the life before are stale */
+    entity->armed_ms = INT64_MAX;
+    shard->forgotten_keys--;
+    shard->live_keys++;
+}
+
+static void entity_release_state(struct shard *shard, struct entity *entity)
+{
+    const struct feature_set *set = shard->rules->set;
+    shard->live_sessions -= entity->sessions.live_count;
+    sessions_release(&entity->sessions, shard->rules, &shard->pool);
+    for (int w = 0; w < set->window_count; w++)
+        panes_release(set, w, &shard->pool, &entity->windows[w]);
+}
+
+void entity_forget(struct shard *shard, uint32_t handle)
+{
+    struct entity *entity = entity_at(shard, handle);
+    expect(!(entity->flags & ENTITY_FORGOTTEN));
+    entity_release_state(shard, entity);
+    entity->flags |= ENTITY_FORGOTTEN;
+    shard->live_keys--;
+    shard->forgotten_keys++;
+    if (lease_may_write(&shard->lease, shard->next_offset)) {
+        if (entity->queue == QUEUE_NONE)
+            entity_dirty(shard, handle, QUEUE_DECAY);
+    } else if (entity->inflight == 0) {
+        /* While writes are held no row of this owner can be in Redis: others are swept. */
+        entity_clean(shard, handle);
+        entity_drop_if_done(shard, handle);
+    }
+}
+
+void entity_drop_if_done(struct shard *shard, uint32_t handle)
+{
+    struct entity *entity = entity_at(shard, handle);
+    if (!(entity->flags & ENTITY_FORGOTTEN) || entity->queue != QUEUE_NONE || entity->inflight)
+        return;
+    if (entity->epoch != shard->epoch)
+        shard->unsynced--;
+    keytable_remove(&shard->table, entity->hash, handle);
+    pool_free(&shard->pool, entity->key, entity->key_len);
+    pool_free(&shard->pool, entity->windows,
+              (size_t)shard->rules->set->window_count * sizeof *entity->windows);
+    *entity = (struct entity){.serial = entity->serial, .next = shard->free_handle};
+    shard->free_handle = handle;
+    shard->forgotten_keys--;
+}
+
+void entity_dirty(struct shard *shard, uint32_t handle, enum entity_queue queue)
+{
+    struct entity *entity = entity_at(shard, handle);
+    if (entity->queue == (uint8_t)queue || entity->queue == QUEUE_EVENT)
+        return; /* an event row waits before rows of decay */
+    entity_clean(shard, handle);
+    struct dirty_queue *to = &shard->queues[queue];
+    entity->queue = (uint8_t)queue;
+    entity->next = KEYTABLE_NONE;
+    entity->previous = to->tail;
+    if (to->count == 0)
+        to->head = handle;
+    else
+        entity_at(shard, to->tail)->next = handle;
+    to->tail = handle;
+    to->count++;
+}
+
+void entity_clean(struct shard *shard, uint32_t handle)
+{
+    struct entity *entity = entity_at(shard, handle);
+    if (entity->queue == QUEUE_NONE)
+        return;
+    struct dirty_queue *from = &shard->queues[entity->queue];
+    if (from->head == handle)
+        from->head = entity->next;
+    else
+        entity_at(shard, entity->previous)->next = entity->next;
+    if (from->tail == handle)
+        from->tail = entity->previous;
+    else
+        entity_at(shard, entity->next)->previous = entity->previous;
+    from->count--;
+    entity->queue = QUEUE_NONE;
+}

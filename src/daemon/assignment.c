@@ -1,0 +1,204 @@
+/* Partitions come and go (eager rebalance), and what Kafka tells about the topic.
+ *
+ * assign:  look up committed offsets and the ends of the log -> open partitions -> start fetching
+ * revoke:  stop applying -> write rows, with a deadline -> commit -> park the shards -> let go */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "log.h"
+#include "pool.h"
+
+static void on_ready(void *data)
+{
+    ((struct engine *)data)->kafka_ready = true;
+}
+
+/* ---- assign ---- */
+
+static void drop_parked(struct engine *engine)
+{
+    for (int k = 0; k < engine->parked_count; k++) {
+        shard_close(engine->parked[k]);
+        engine->parked[k] = NULL;
+    }
+}
+
+void assignment_fetch_again(struct engine *engine)
+{
+    struct kafka_offset *starts =
+        memory_alloc((size_t)(engine->partition_count + 1) * sizeof *starts);
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct partition *partition = engine->partitions[k];
+        struct shard_status status;
+        shard_status(partition->shard, &status);
+        starts[k] = (struct kafka_offset){partition->id, status.next_offset};
+        partition->paused = 0; /* a new assignment is not paused */
+    }
+    kafka_assign(engine->kafka, starts, (size_t)engine->partition_count);
+    memory_free(starts);
+    for (int k = 0; k < engine->partition_count; k++)
+        partition_pause(engine->partitions[k], PAUSE_OPERATOR,
+                        engine->paused || engine->drain != DRAIN_NONE);
+}
+
+static void on_lookup(void *data, const struct kafka_extent *extents, size_t count)
+{
+    struct engine *engine = data;
+    engine->lookup_busy = false;
+    if (!extents)
+        return; /* the next assignment asks again */
+    engine->partitions = memory_resize(engine->partitions, (count + 1) * sizeof(void *));
+    for (size_t k = 0; k < count; k++)
+        engine->partitions[k] = partition_open(engine, &extents[k]);
+    engine->partition_count = (int)count;
+    drop_parked(engine); /* what is left belongs to others now */
+    engine->assigned = true;
+    assignment_fetch_again(engine);
+}
+
+static void on_assign(void *data, const int32_t *partitions, size_t count)
+{
+    struct engine *engine = data;
+    engine->totals.rebalances++;
+    if (count == 0) {
+        on_lookup(engine, (struct kafka_extent[1]){{0}}, 0);
+        return;
+    }
+    int64_t time_ms =
+        engine->config->start.kind == CONFIG_START_TIME ? engine->config->start.at.ms : -1;
+    engine->lookup_busy = true;
+    kafka_lookup(engine->kafka, partitions, count, time_ms, on_lookup, engine);
+}
+
+/* ---- revoke ---- */
+
+static void on_revoke(void *data, const int32_t *partitions, size_t count, bool lost)
+{
+    struct engine *engine = data;
+    (void)partitions; /* eager: always all */
+    (void)count;
+    engine->revoking = true;
+    engine->revoking_lost = lost;
+    engine->revoke_committed = lost;
+    engine->revoke_commit_busy = false;
+    engine->revoke_deadline =
+        mono_time_add(engine_now(engine), (struct duration){ENGINE_REVOKE_MS});
+    log_info("partitions_revoked", "count=%d lost=%s", engine->partition_count,
+             lost ? "yes" : "no");
+}
+
+static bool calls_under_way(const struct engine *engine)
+{
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->flights_busy > 0 || engine->partitions[k]->lease_busy)
+            return true;
+    return false;
+}
+
+static void on_revoke_committed(void *data, bool ok, const char *text)
+{
+    struct engine *engine = data;
+    (void)ok; /* advisory: a failure was logged, and costs nothing but repeated late records */
+    (void)text;
+    engine->revoke_commit_busy = false;
+    engine->revoke_committed = true;
+}
+
+static void let_go(struct engine *engine)
+{
+    for (int k = 0; k < engine->partition_count; k++) {
+        partition_park(engine->partitions[k]);
+        partition_close(engine->partitions[k]);
+    }
+    engine->partition_count = 0;
+    engine->revoking = false;
+    engine->assigned = false;
+    kafka_unassign(engine->kafka);
+}
+
+void assignment_run(struct engine *engine)
+{
+    if (!engine->revoking)
+        return;
+    bool over = mono_time_diff(engine_now(engine), engine->revoke_deadline).ms >= 0;
+    if (!engine->revoking_lost && !engine_clean(engine) && !over)
+        return;
+    if (calls_under_way(engine)) {
+        engine->revoking_lost = true; /* send nothing more: only wait for what is under way */
+        return;
+    }
+    if (!engine->revoke_committed && !engine->revoke_commit_busy) {
+        engine->revoke_commit_busy = true;
+        engine_commit(engine, on_revoke_committed, engine);
+    }
+    if (engine->revoke_committed)
+        let_go(engine);
+}
+
+/* ---- what else Kafka tells ---- */
+
+static void on_end(void *data, int32_t id, int64_t offset)
+{
+    struct partition *partition = engine_partition(data, id);
+    if (!partition || partition->fifo_count > 0)
+        return; /* it will be reported again when those before it have been applied */
+    shard_end_of_log(partition->shard, offset);
+    partition->end_seen = true;
+}
+
+static void offset_gone(struct engine *engine, struct partition *partition)
+{
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    if (engine->config->kafka_offset_reset == CONFIG_KAFKA_OFFSET_RESET_STOP) {
+        engine_fatal(engine,
+                     "partition %d: the log no longer holds offset %lld; with "
+                     "kafka.offset_reset = beginning the shard starts anew at the first offset held",
+                     partition->id, (long long)status.next_offset);
+        return;
+    }
+    log_error("offset_gone", "partition=%d offset=%lld action=%Q", partition->id,
+              (long long)status.next_offset, "starts empty at the first offset the log holds");
+    engine->totals.offset_resets++;
+    partition->restart_due = true;
+}
+
+static void on_trouble(void *data, enum kafka_trouble trouble, int32_t id, const char *text)
+{
+    struct engine *engine = data;
+    engine->totals.kafka_troubles += trouble != KAFKA_TROUBLE_NONE;
+    if (trouble == KAFKA_TROUBLE_NONE)
+        log_info("kafka_recovered", "partition=%d", id);
+    else
+        log_warning("kafka_trouble", "partition=%d reason=%Q", id, text);
+    if (trouble == KAFKA_TROUBLE_FENCED)
+        engine_fatal(engine, "%s", text);
+    struct partition *partition = engine_partition(engine, id);
+    if (trouble == KAFKA_TROUBLE_OFFSET_GONE && partition)
+        offset_gone(engine, partition);
+}
+
+static void on_topic(void *data, const struct kafka_topic_info *info)
+{
+    struct engine *engine = data;
+    engine->topic = *info;
+    if (engine->topic_partitions == 0)
+        engine->topic_partitions = info->partition_count;
+    if (engine->topic_partitions != info->partition_count)
+        engine_fatal(engine,
+                     "topic %s now has %d partitions instead of %d, so keys have moved between "
+                     "shards; stop all daemons of the group, remove the rows and own hashes of "
+                     "this application from Redis, and start again from the beginning of the log",
+                     engine->config->kafka_topic, info->partition_count,
+                     engine->topic_partitions);
+}
+
+const struct kafka_handlers engine_kafka_handlers = {
+    .on_ready = on_ready,
+    .on_assign = on_assign,
+    .on_revoke = on_revoke,
+    .on_end = on_end,
+    .on_trouble = on_trouble,
+    .on_topic = on_topic,
+};

@@ -1,0 +1,65 @@
+/* An orderly end: stop consuming, write rows, commit, leave the group. */
+#include "engine.h"
+#include "log.h"
+
+void engine_drain(struct engine *engine, void (*drained)(void *context, bool clean), void *context)
+{
+    if (engine->drain != DRAIN_NONE)
+        return;
+    engine->drain = DRAIN_WRITING;
+    engine->state = ENGINE_DRAINING;
+    engine->drained = drained;
+    engine->drained_context = context;
+    engine->drain_deadline =
+        mono_time_add(engine_now(engine), engine->config->control_drain_timeout);
+    for (int k = 0; k < engine->partition_count; k++)
+        partition_pause(engine->partitions[k], PAUSE_OPERATOR, true);
+    log_info("drain_begins", "partitions=%d", engine->partition_count);
+}
+
+static void on_drain_committed(void *data, bool ok, const char *text)
+{
+    struct engine *engine = data;
+    (void)text;
+    engine->drain_clean &= ok;
+    engine->drain = DRAIN_LEAVING;
+}
+
+static void on_left(void *data)
+{
+    struct engine *engine = data;
+    engine->kafka = NULL;
+    engine->drain = DRAIN_DONE;
+    engine->state = ENGINE_STOPPED;
+    log_info("drain_ended", "clean=%s rows_written=%llu", engine->drain_clean ? "yes" : "no",
+             (unsigned long long)engine->totals.rows_written);
+    void (*drained)(void *context, bool clean) = engine->drained;
+    engine->drained = NULL;
+    if (drained)
+        drained(engine->drained_context, engine->drain_clean);
+}
+
+static bool rejects_stored(const struct engine *engine)
+{
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->rejects_count > 0)
+            return false;
+    return true;
+}
+
+void drain_run(struct engine *engine)
+{
+    bool over = mono_time_diff(engine_now(engine), engine->drain_deadline).ms >= 0;
+    if (engine->drain == DRAIN_WRITING) {
+        bool clean = engine_clean(engine) && rejects_stored(engine);
+        if (!clean && !over)
+            return;
+        engine->drain_clean = clean;
+        engine->drain = DRAIN_COMMITTING;
+        engine_commit(engine, on_drain_committed, engine);
+    }
+    if (engine->drain == DRAIN_LEAVING && !engine->leaving) {
+        engine->leaving = true;
+        kafka_close(engine->kafka, ENGINE_REVOKE_MS, on_left, engine);
+    }
+}

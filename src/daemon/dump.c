@@ -1,0 +1,225 @@
+/* The tables of --dump: each is filled from its .def file and rendered in one way. */
+#include "dump.h"
+
+#include <string.h>
+
+#include "pool.h"
+
+const char *const dump_names[] = {"config",  "features", "operators", "metrics",
+                                  "control", "fates",    NULL};
+const char *const dump_formats[] = {"text", "md", "json", "man", "ini", NULL};
+
+enum { EXIT_USAGE = 64 };
+
+static void set_head(struct table *table, const char *const *columns, int column_count,
+                     const char *page, const char *title, const char *about)
+{
+    table->columns = columns;
+    table->column_count = column_count;
+    table->page = page;
+    table->section = "7";
+    table->title = title;
+    table->about = about;
+}
+
+static void dump_fates(struct table *table)
+{
+    static const char *const columns[] = {"fate", "goes to", "meaning"};
+    set_head(table, columns, 3, "freshet-fates", "what becomes of a record",
+             "Every record that freshetd consumes ends in exactly one fate. They are tried in "
+             "this order, and the first that applies wins.");
+#define GOES_TO_KEPT  "features"
+#define GOES_TO_QUIET "counted only"
+#define GOES_TO_LATE  "late.topic"
+#define GOES_TO_DEAD  "late.dead_letter_topic"
+#define FATE(id, name, class, sentence)                                                            \
+    table_add(table, #name), table_add(table, GOES_TO_##class), table_add(table, sentence);
+#include "fates.def"
+#undef FATE
+}
+
+static void dump_metrics(struct table *table)
+{
+    static const char *const columns[] = {"metric", "kind", "labels", "meaning"};
+    set_head(table, columns, 4, "freshet-metrics", "metrics of freshetd",
+             "What /metrics and the command METRICS show, in Prometheus' text form, and what to "
+             "do about it. Times are in seconds.");
+#define KIND_COUNTER   "counter"
+#define KIND_GAUGE     "gauge"
+#define KIND_HISTOGRAM "histogram"
+#define METRIC(ID, name, kind, labels, sentence)                                                   \
+    table_add(table, #name), table_add(table, KIND_##kind), table_add(table, labels),              \
+        table_add(table, sentence);
+#include "metrics.def"
+#undef METRIC
+}
+
+static void dump_control(struct table *table)
+{
+    static const char *const columns[] = {"command", "arguments", "sockets", "meaning"};
+    set_head(table, columns, 4, "freshet-control", "commands of freshetd's control sockets",
+             "The commands of freshetctl and redis-cli -s SOCKET. Reading commands are taken on "
+             "control.socket and control.stat_socket, all others on control.socket only.");
+#define SOCKETS_READ  "both"
+#define SOCKETS_WRITE "control.socket"
+#define COMMAND(ID, name, arguments, min, max, access, handler, sentence)                          \
+    table_add(table, name), table_add(table, arguments), table_add(table, SOCKETS_##access),       \
+        table_add(table, sentence);
+#include "control.def"
+#undef COMMAND
+}
+
+static const char *const kinds[] = {
+    [VALUE_NULL] = "null",     [VALUE_BOOL] = "bool",   [VALUE_LONG] = "long",
+    [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes",
+    [VALUE_LIST] = "list",
+};
+
+static void append_flags(unsigned flags, struct text *out)
+{
+    static const char *const names[] = {"mergeable", "invertible", "ordered", "unbounded",
+                                        "approximate"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (flags & 1U << i)
+            text_printf(out, "%s%s", out->len > 0 ? ", " : "", names[i]);
+}
+
+static void dump_operators(struct table *table)
+{
+    static const char *const columns[] = {"operator", "over", "result", "flags", "meaning"};
+    static const char *const arguments[] = {
+        [NO_ARG] = "", [OPT_ARG] = "([expression])", [ANY_ARG] = "(expression",
+        [NUMBER_ARG] = "(number", [RATIO_ARGS] = "(feature, feature, alpha = x, beta = y",
+    };
+    static const char *const overs[] = {
+        [FOLDED] = "session or duration", [FRAME] = "(its session)", [DERIVED] = "(its features)",
+    };
+    static const char *const results[] = {
+        [LONG] = "long", [DOUBLE] = "double", [BOOL] = "bool", [SAME] = "type of the argument",
+        [LIST] = "list", [SUM] = "long or double",
+    };
+    set_head(table, columns, 5, "freshet-operators", "what a feature can be",
+             "A features file has one section [feature NAME] a feature. Its keys: op (an operator "
+             "of this page), where (only events for which this expression is true), over (session "
+             "or a duration), hop (step at which old events leave the window), default (shown when "
+             "there is nothing).\n\n"
+             "Expressions know the fields of the reader schema by path (page.url, items[0].sku, "
+             "props[\"utm\"]), ts (event time in ms), numbers, texts in quotes, true, false, null, "
+             "comparisons, and, or, not, in (...), is null, is not null, + - * /, "
+             "hour_of_day(ts) and day_of_week(ts).");
+    struct text text = {0};
+    for (int i = 0; i < OPERATOR_COUNT_OF; i++) {
+        const struct operator_row *row = &operator_rows[i];
+        bool closes = row->argument != NO_ARG && row->argument != OPT_ARG;
+        text_clear(&text);
+        text_printf(&text, "%s%s%s%s", row->name, arguments[row->argument],
+                    row->takes_count ? ", n" : "", closes ? ")" : "");
+        table_add(table, text.data);
+        table_add(table, overs[row->scope]);
+        table_add(table, results[row->result]);
+        text_clear(&text);
+        append_flags(row->flags, &text);
+        table_add(table, text.len > 0 ? text.data : "");
+        table_add(table, row->sentence);
+    }
+    text_free(&text);
+}
+
+void dump_features(const struct feature_set *set, struct table *table)
+{
+    static const char *const columns[] = {"feature", "type", "operator", "argument",
+                                          "over",    "hop",  "where"};
+    set_head(table, columns, 7, "freshet-features", "features", "The features in use.");
+    struct text text = {0};
+    for (int i = 0; i < set->count; i++) {
+        const struct feature *feature = &set->features[i];
+        const struct feature_window *window =
+            feature->window < 0 ? NULL : &set->windows[feature->window];
+        bool over = operator_rows[feature->op].scope == FOLDED;
+        table_add(table, feature->name);
+        text_clear(&text);
+        text_printf(&text, "%s%s", feature->is_list ? "list of " : "", kinds[feature->kind.type]);
+        table_add(table, text.data);
+        table_add(table, operator_rows[feature->op].name);
+        text_clear(&text);
+        if (feature->argument >= 0)
+            text_append_string(&text, expr_canonical(set->arguments[feature->argument]));
+        else if (operator_rows[feature->op].scope == DERIVED)
+            text_printf(&text, "%s, %s, %.15g, %.15g", set->features[feature->operands[0]].name,
+                        set->features[feature->operands[1]].name, feature->alpha, feature->beta);
+        if (operator_rows[feature->op].takes_count)
+            text_printf(&text, ", %u", feature->count);
+        table_add(table, text.len > 0 ? text.data : "");
+        text_clear(&text);
+        if (window)
+            text_append_duration(&text, window->length.ms);
+        table_add(table, window ? text.data : over ? "session" : "");
+        text_clear(&text);
+        if (window)
+            text_append_duration(&text, window->hop.ms);
+        table_add(table, window ? text.data : "");
+        table_add(table,
+                  feature->where >= 0 ? expr_canonical(set->predicates[feature->where]) : "");
+    }
+    text_free(&text);
+}
+
+/* False when what must be read for the dump is wrong. */
+static bool fill(const char *name, const struct config *config, struct config_errors *errors,
+                 struct table *table)
+{
+    if (strcmp(name, "config") == 0) {
+        dump_config(config, table);
+    } else if (strcmp(name, "features") == 0) {
+        struct model *model = model_load(config, errors);
+        if (model)
+            dump_features(model->set, table);
+        model_free(model);
+    } else if (strcmp(name, "operators") == 0) {
+        dump_operators(table);
+    } else if (strcmp(name, "metrics") == 0) {
+        dump_metrics(table);
+    } else if (strcmp(name, "control") == 0) {
+        dump_control(table);
+    } else {
+        dump_fates(table);
+    }
+    return errors->failures == 0;
+}
+
+static int format_of(const char *format)
+{
+    int i = 0;
+    while (strcmp(dump_formats[i], format) != 0)
+        i++;
+    return i;
+}
+
+int dump_run(const char *name, const char *format, const char *path, struct text *out,
+             struct text *err)
+{
+    bool ini = strcmp(format, "ini") == 0;
+    bool about_config = strcmp(name, "config") == 0, about_features = strcmp(name, "features") == 0;
+    if (ini && !about_config) {
+        text_append_string(err, "freshetd: only --dump config has the format ini\n");
+        return EXIT_USAGE;
+    }
+    if (about_features && !path) {
+        text_append_string(err, "freshetd: --dump features needs a configuration (-c FILE)\n");
+        return EXIT_USAGE;
+    }
+    struct config_errors errors = {0};
+    struct config *config =
+        path && (about_config || about_features) ? config_load(path, &errors) : NULL;
+    struct table table = {0};
+    if (errors.failures == 0 && ini)
+        dump_ini(config, out);
+    else if (errors.failures == 0 && fill(name, config, &errors, &table))
+        table_render(&table, (enum table_format)format_of(format), out);
+    config_errors_print(&errors, err);
+    int status = errors.failures > 0 ? CONFIG_EXIT : 0;
+    table_free(&table);
+    config_free(config);
+    config_errors_free(&errors);
+    return status;
+}

@@ -1,0 +1,489 @@
+/* Rows and the steps of the lease go to Redis; replies come back to the shard.
+ *
+ * A reply may come when the partition, or its token, is no longer what it was: each request
+ * remembers the partition by number and the generation of the lease it was sent under. */
+#include <string.h>
+
+#include "engine.h"
+#include "expect.h"
+#include "log.h"
+#include "pool.h"
+#include "resp.h"
+
+/* ---- what a request remembers ---- */
+
+struct lease_call {
+    struct engine *engine;
+    int32_t partition;
+    uint64_t generation;
+    enum lease_step step;
+};
+
+static struct lease_call *call_new(struct partition *partition, enum lease_step step)
+{
+    struct lease_call *call = memory_alloc(sizeof *call);
+    *call = (struct lease_call){partition->engine, partition->id, partition->generation, step};
+    partition->lease_busy = true;
+    return call;
+}
+
+/* The partition the call was for; NULL when it or its lease is another by now. Frees the call. */
+static struct partition *call_end(struct lease_call *call)
+{
+    struct partition *partition = engine_partition(call->engine, call->partition);
+    if (partition && partition->generation != call->generation)
+        partition = NULL;
+    if (partition)
+        partition->lease_busy = false;
+    memory_free(call);
+    return partition;
+}
+
+/* ---- acquire ---- */
+
+static void on_acquired(void *context, const struct acquire_result *result)
+{
+    struct partition *partition = call_end(context);
+    if (!partition)
+        return;
+    struct lease *lease = shard_lease(partition->shard);
+    if (result->result != REDIS_RESULT_OK) {
+        lease_not_granted(lease);
+        return;
+    }
+    struct engine *engine = partition->engine;
+    present_redis_clock(engine, result->time_ms);
+    struct lease_grant grant = {
+        .had_own = result->known,
+        .hw = result->high_offset,
+        .as_of_ms = result->as_of.ms,
+        .seq = result->seq,
+        .resync = result->resync,
+    };
+    bool resync = lease_granted(lease, &grant, partition->extent.end, partition->empty_start);
+    if (resync) {
+        shard_resync(partition->shard);
+        engine->totals.resyncs[partition->resync_cause]++;
+    }
+    partition->batches_since_check = ENGINE_CHECK_BATCHES; /* the first batch is checked */
+    log_info("shard_acquired", "partition=%d known=%s hold=%lld seq=%lld resync=%s", partition->id,
+             result->known ? "yes" : "no", (long long)lease->hold, (long long)result->seq,
+             resync ? "yes" : "no");
+}
+
+static void send_acquire(struct partition *partition)
+{
+    struct lease *lease = shard_lease(partition->shard);
+    char token[REDIS_TOKEN_MAX];
+    _Static_assert((int)REDIS_TOKEN_MAX == (int)LEASE_TOKEN_BYTES + 1, "tokens have one size");
+    redis_token(token);
+    lease_acquiring(lease, token);
+    partition->generation++;
+    struct acquire_terms terms = {
+        .own_key = partition->own_key.data,
+        .token = lease->token,
+        .old_token = lease->previous[0] ? lease->previous : NULL,
+        .old_seq = lease->acknowledged,
+    };
+    redis_acquire(partition->engine->redis, &terms, on_acquired,
+                  call_new(partition, LEASE_ACQUIRE));
+}
+
+/* ---- prove, mark, done ---- */
+
+static void on_proved(void *data, bool ok, const char *text)
+{
+    struct partition *partition = call_end(data);
+    if (!partition)
+        return;
+    struct lease *lease = shard_lease(partition->shard);
+    if (ok) {
+        lease_proved(lease, true);
+    } else {
+        log_warning("owner_not_proved", "partition=%d reason=%Q", partition->id, text);
+        /* A commit that fails while the group is in doubt proves nothing: the rebalance decides. */
+    }
+}
+
+static void send_proof(struct partition *partition)
+{
+    int64_t offset = reject_commit_offset(partition);
+    struct kafka_offset proof = {partition->id, offset < 0 ? 0 : offset};
+    kafka_commit(partition->engine->kafka, &proof, 1, on_proved, call_new(partition, LEASE_PROVE));
+}
+
+static void on_marked(void *context, enum redis_result result)
+{
+    struct lease_call *call = context;
+    enum lease_step step = call->step;
+    struct partition *partition = call_end(call);
+    if (!partition)
+        return;
+    struct lease *lease = shard_lease(partition->shard);
+    if (result == REDIS_RESULT_FENCED || result == REDIS_RESULT_ROLLBACK)
+        lease_refused(lease, result == REDIS_RESULT_ROLLBACK);
+    lease_step_ended(lease, step, result == REDIS_RESULT_OK);
+    if (step == LEASE_DONE && lease->resync == LEASE_SYNCED)
+        log_info("resync_done", "partition=%d", partition->id);
+}
+
+static void send_mark(struct partition *partition, enum lease_step step)
+{
+    struct lease *lease = shard_lease(partition->shard);
+    lease_step_sent(lease, step);
+    redis_set_resync(partition->engine->redis, partition->own_key.data, lease->token,
+                     step == LEASE_MARK, on_marked, call_new(partition, step));
+}
+
+static void run_lease(struct partition *partition)
+{
+    if (partition->lease_busy)
+        return;
+    struct lease *lease = shard_lease(partition->shard);
+    enum lease_step step = lease_next(lease, shard_synced(partition->shard));
+    bool ready = redis_ready(partition->engine->redis);
+    if (step == LEASE_SWEEP) {
+        if (partition->sweep_due.ms == 0)
+            partition->sweep_due = engine_now(partition->engine);
+        return;
+    }
+    if (step == LEASE_PROVE) {
+        if (!kafka_is_rebalancing(partition->engine->kafka))
+            send_proof(partition);
+        return;
+    }
+    if (!ready || step == LEASE_WAIT)
+        return;
+    if (step == LEASE_ACQUIRE)
+        send_acquire(partition);
+    else
+        send_mark(partition, step);
+}
+
+/* ---- batches ---- */
+
+static void observe_latency(struct engine *engine, const struct flight *flight)
+{
+    int64_t now = present_wall_ms();
+    int64_t under_way = mono_time_diff(engine_now(engine), flight->sent).ms;
+    for (int k = 0; k < flight->batch.count; k++) {
+        int64_t since = flight->batch.since_ms[k];
+        if (since == INT64_MAX)
+            continue;
+        if (flight->batch.decay[k])
+            histogram_add(&engine->decay_delay_ms, flight->batch.as_of.ms - since + under_way);
+        else
+            histogram_add(&engine->event_to_visible_ms, now - since);
+    }
+}
+
+static void count_batch(struct engine *engine, enum redis_result result)
+{
+    uint64_t *counters[] = {
+        [REDIS_RESULT_OK] = &engine->totals.batches_ok,
+        [REDIS_RESULT_FENCED] = &engine->totals.batches_fenced,
+        [REDIS_RESULT_ROLLBACK] = &engine->totals.batches_rollback,
+        [REDIS_RESULT_REFUSED] = &engine->totals.batches_refused,
+        [REDIS_RESULT_UNKNOWN] = &engine->totals.batches_unknown,
+    };
+    (*counters[result])++;
+}
+
+static void note_foreign(struct partition *partition, const struct flush_result *result)
+{
+    if (result->foreign_count == 0)
+        return;
+    partition->foreign_rows += result->foreign_count;
+    partition->engine->totals.rows_foreign += result->foreign_count;
+    log_error("foreign_row", "partition=%d rows=%u other_partition=%d reason=%Q", partition->id,
+              result->foreign_count, result->foreign[0].partition,
+              "a key has events in two partitions: the topic is not partitioned by the entity key, "
+              "or its partition count was changed");
+}
+
+static void on_flushed(void *context, struct flush_batch *batch, const struct flush_result *result)
+{
+    struct flight *flight = context;
+    struct partition *partition = flight->partition;
+    struct engine *engine = partition->engine;
+    (void)batch;
+    partition->flights_busy--;
+    count_batch(engine, result->result);
+    bool ok = result->result == REDIS_RESULT_OK;
+    struct mono_time now = engine_now(engine);
+    if (ok) {
+        present_redis_clock(engine, result->time_ms);
+        histogram_add(&engine->redis_write_us, mono_time_diff(now, flight->sent).ms * 1000);
+        engine->totals.rows_written += (uint64_t)flight->batch.count;
+        observe_latency(engine, flight);
+        note_foreign(partition, result);
+    }
+    bool current = partition->generation == flight->generation;
+    struct lease *lease = shard_lease(partition->shard);
+    if (current && ok)
+        lease_applied(lease, result->seq);
+    if (current &&
+        (result->result == REDIS_RESULT_FENCED || result->result == REDIS_RESULT_ROLLBACK)) {
+        log_warning("shard_refused", "partition=%d result=%s", partition->id,
+                    redis_result_name(result->result));
+        lease_refused(lease, result->result == REDIS_RESULT_ROLLBACK);
+        partition->resync_cause =
+            result->result == REDIS_RESULT_ROLLBACK ? RESYNC_ROLLBACK : RESYNC_FENCED;
+    }
+    shard_batch_end(partition->shard, &flight->batch, ok);
+    flight->partition = NULL;
+    partition_update_pauses(partition);
+}
+
+static struct flight *free_flight(struct partition *partition)
+{
+    for (int k = 0; k < ENGINE_FLIGHTS; k++)
+        if (!partition->flights[k].partition)
+            return &partition->flights[k];
+    return NULL;
+}
+
+static bool check_due(struct partition *partition)
+{
+    struct mono_time now = engine_now(partition->engine);
+    bool due = ++partition->batches_since_check >= ENGINE_CHECK_BATCHES ||
+               mono_time_diff(now, partition->last_check).ms >= ENGINE_CHECK_MS;
+    if (due) {
+        partition->batches_since_check = 0;
+        partition->last_check = now;
+    }
+    return due;
+}
+
+static uint32_t ttl_s(const struct engine *engine)
+{
+    int64_t seconds = engine->ttl_ms / 1000;
+    return seconds > UINT32_MAX ? UINT32_MAX : (uint32_t)seconds;
+}
+
+/* Sends one batch; an empty one is a probe. */
+static void send_batch(struct partition *partition, struct flight *flight)
+{
+    struct engine *engine = partition->engine;
+    const struct lease *lease = shard_lease(partition->shard);
+    flight->partition = partition;
+    flight->generation = partition->generation;
+    flight->sent = engine_now(engine);
+    shard_batch_begin(partition->shard, &flight->batch);
+    struct flush_terms terms = {
+        .own_key = partition->own_key.data,
+        .token = lease->token,
+        .expected_seq = lease->acknowledged,
+        .high_offset = flight->batch.last_offset,
+        .as_of = flight->batch.as_of,
+        .ttl_ms = engine->ttl_ms,
+        .partition = partition->id,
+    };
+    terms.check = shard_has_rows(partition->shard) && check_due(partition);
+    flush_batch_begin(&flight->flush, &terms);
+    arena_reset(&engine->arena);
+    uint32_t now_s = (uint32_t)(engine_now(engine).ms / 1000) + 1;
+    struct row row;
+    while (!flush_batch_full(&flight->flush, &engine->rowhash) &&
+           shard_batch_next(partition->shard, &flight->batch, &engine->arena, now_s,
+                            ttl_s(engine), &row))
+        flush_batch_add(&flight->flush, &engine->rowhash, &row);
+    partition->flights_busy++;
+    partition->last_sent = engine_now(engine);
+    redis_flush(engine->redis, &flight->flush, on_flushed, flight);
+}
+
+static bool flush_due(const struct partition *partition, const struct shard_status *status)
+{
+    const struct engine *engine = partition->engine;
+    struct mono_time now = engine_now(engine);
+    return partition->flush_again || engine->state == ENGINE_DRAINING || engine->revoking ||
+           engine->flush_now || status->dirty >= (uint64_t)engine->config->redis_flush_keys ||
+           mono_time_diff(now, partition->last_flush).ms >=
+               engine->config->redis_flush_interval.ms;
+}
+
+static void run_rows(struct partition *partition)
+{
+    struct engine *engine = partition->engine;
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    if (!lease_may_write(shard_lease(partition->shard), status.next_offset) ||
+        !flush_due(partition, &status))
+        return;
+    partition->last_flush = engine_now(engine);
+    partition->flush_again = !shard_advance(partition->shard, present_for_emission(partition));
+    struct flight *flight;
+    while (redis_ready(engine->redis) && shard_has_rows(partition->shard) &&
+           (flight = free_flight(partition)))
+        send_batch(partition, flight);
+    partition->flush_again |= shard_has_rows(partition->shard);
+    struct duration silence = mono_time_diff(engine_now(engine), partition->last_sent);
+    if (partition->flights_busy == 0 && silence.ms >= ENGINE_PROBE_MS && redis_ready(engine->redis))
+        send_batch(partition, free_flight(partition));
+}
+
+void flusher_run(struct partition *partition)
+{
+    run_lease(partition);
+    run_rows(partition);
+}
+
+bool flusher_clean(const struct partition *partition)
+{
+    if (!partition->located)
+        return true;
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    /* What may not be written will be by whoever comes next. */
+    if (!lease_may_write(shard_lease(partition->shard), status.next_offset))
+        return partition->flights_busy == 0;
+    return status.dirty == 0 && status.inflight == 0 && partition->flights_busy == 0;
+}
+
+/* ---- sweep: rows in Redis that no shard of ours has ---- */
+
+static void sweep_end(struct engine *engine)
+{
+    if (!engine->sweep_scanned || engine->sweep_calls > 0)
+        return;
+    engine->sweep_running = false;
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct partition *partition = engine->partitions[k];
+        if (!partition->sweeping)
+            continue;
+        partition->sweeping = false;
+        partition->sweep_due = (struct mono_time){0};
+        if (partition->generation == partition->sweep_generation)
+            lease_step_ended(shard_lease(partition->shard), LEASE_SWEEP, !engine->sweep_failed);
+    }
+    log_info("sweep_ended", "complete=%s", engine->sweep_failed ? "no" : "yes");
+}
+
+static void on_swept(void *context, const struct sweep_result *result)
+{
+    struct engine *engine = context;
+    engine->sweep_calls--;
+    if (result->result != REDIS_RESULT_OK)
+        engine->sweep_failed = true;
+    else
+        engine->totals.rows_swept += (uint64_t)result->deleted;
+    sweep_end(engine);
+}
+
+static bool held_by_any(const struct engine *engine, const char *key, size_t len)
+{
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->located && shard_holds_key(engine->partitions[k]->shard, key, len))
+            return true;
+    return false;
+}
+
+/* Deletes those of the scanned rows that say they belong to this partition and that nobody has. */
+static void sweep_partition(struct engine *engine, struct partition *partition,
+                            const struct scan_result *scan)
+{
+    struct text keys = {0};
+    uint32_t count = 0;
+    for (size_t k = 0; k < scan->count; k++) {
+        size_t len;
+        int32_t owner;
+        const char *redis_key = redis_scan_key(scan, k, &len, &owner);
+        const char *key;
+        size_t key_len;
+        if (owner != partition->id ||
+            !rowhash_entity(&engine->rowhash, redis_key, len, &key, &key_len) ||
+            held_by_any(engine, key, key_len))
+            continue;
+        if (count == REDIS_SWEEP_KEYS_MAX) {
+            engine->sweep_failed = true; /* the next walk finds the rest */
+            break;
+        }
+        resp_bulk(&keys, redis_key, len);
+        count++;
+    }
+    if (count > 0 && redis_ready(engine->redis)) {
+        struct sweep_terms terms = {partition->own_key.data,
+                                    shard_lease(partition->shard)->token, partition->id};
+        engine->sweep_calls++;
+        redis_sweep(engine->redis, &terms, &keys, count, on_swept, engine);
+    } else if (count > 0) {
+        engine->sweep_failed = true;
+    }
+    text_free(&keys);
+}
+
+static void scan_on(struct engine *engine, const char *cursor);
+
+static void on_scanned(void *context, const struct scan_result *scan)
+{
+    struct engine *engine = context;
+    engine->sweep_calls--;
+    if (scan->result != REDIS_RESULT_OK) {
+        engine->sweep_failed = true;
+        engine->sweep_scanned = true;
+        sweep_end(engine);
+        return;
+    }
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->sweeping)
+            sweep_partition(engine, engine->partitions[k], scan);
+    if (strcmp(scan->cursor, "0") == 0 || engine->sweep_failed) {
+        engine->sweep_scanned = true;
+        sweep_end(engine);
+    } else {
+        scan_on(engine, scan->cursor);
+    }
+}
+
+static void scan_on(struct engine *engine, const char *cursor)
+{
+    if (!redis_ready(engine->redis)) {
+        engine->sweep_failed = true;
+        engine->sweep_scanned = true;
+        sweep_end(engine);
+        return;
+    }
+    struct text pattern = {0};
+    rowhash_pattern(&engine->rowhash, &pattern);
+    engine->sweep_calls++;
+    redis_scan(engine->redis, cursor, pattern.data, on_scanned, engine);
+    text_free(&pattern);
+}
+
+/* One walk serves all shards: it waits a while for those that are still being written again. */
+static bool sweep_wanted(const struct engine *engine)
+{
+    bool due = false;
+    bool others = false;
+    struct mono_time since = engine_now(engine);
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct partition *partition = engine->partitions[k];
+        if (partition->sweep_due.ms != 0) {
+            due = true;
+            since.ms = partition->sweep_due.ms < since.ms ? partition->sweep_due.ms : since.ms;
+        } else {
+            others |= !partition->located ||
+                      shard_lease(partition->shard)->resync != LEASE_SYNCED;
+        }
+    }
+    bool waited = mono_time_diff(engine_now(engine), since).ms >= ENGINE_SWEEP_WAIT_MS;
+    return due && (!others || waited);
+}
+
+void sweeper_run(struct engine *engine)
+{
+    if (engine->sweep_running || !redis_ready(engine->redis) || !sweep_wanted(engine))
+        return;
+    engine->sweep_running = true;
+    engine->sweep_failed = false;
+    engine->sweep_scanned = false;
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct partition *partition = engine->partitions[k];
+        partition->sweeping = partition->sweep_due.ms != 0;
+        partition->sweep_generation = partition->generation;
+        if (partition->sweeping)
+            lease_step_sent(shard_lease(partition->shard), LEASE_SWEEP);
+    }
+    scan_on(engine, "0");
+}

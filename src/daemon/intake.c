@@ -1,0 +1,162 @@
+/* Messages become records: framing, writer schema, decoding; then the shard gives each a fate.
+ *
+ * Order within a partition is kept: when a message needs a schema that the registry has not given
+ * yet, everything behind it waits, the partition is paused, and others go on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine.h"
+#include "expect.h"
+#include "log.h"
+#include "pool.h"
+
+enum { FIFO_FIRST_CAPACITY = 256 };
+
+static struct kafka_message *fifo_at(const struct partition *partition, size_t k)
+{
+    return &partition->fifo[(partition->fifo_head + k) % partition->fifo_capacity];
+}
+
+static void fifo_grow(struct partition *partition)
+{
+    size_t capacity = partition->fifo_capacity ? 2 * partition->fifo_capacity : FIFO_FIRST_CAPACITY;
+    struct kafka_message *grown = memory_alloc(capacity * sizeof *grown);
+    for (size_t k = 0; k < partition->fifo_count; k++)
+        grown[k] = *fifo_at(partition, k);
+    memory_free(partition->fifo);
+    partition->fifo = grown;
+    partition->fifo_head = 0;
+    partition->fifo_capacity = capacity;
+}
+
+void intake_push(struct partition *partition, const struct kafka_message *message)
+{
+    if (partition->fifo_count == partition->fifo_capacity)
+        fifo_grow(partition);
+    partition->fifo_count++;
+    *fifo_at(partition, partition->fifo_count - 1) = *message;
+    partition->consumed++;
+    partition->engine->totals.consumed++;
+    partition->last_record = engine_now(partition->engine);
+    partition->end_seen = false;
+}
+
+static void fifo_pop(struct partition *partition)
+{
+    partition->fifo_head = (partition->fifo_head + 1) % partition->fifo_capacity;
+    partition->fifo_count--;
+}
+
+void intake_drop(struct partition *partition)
+{
+    for (; partition->fifo_count > 0; fifo_pop(partition)) {
+        kafka_message_done(fifo_at(partition, 0)->owner);
+        partition->engine->totals.dropped++;
+    }
+    memory_free(partition->fifo);
+    partition->fifo = NULL;
+    partition->fifo_capacity = 0;
+}
+
+/* ---- one message ---- */
+
+/* The fate that the message has before the core sees it, with slots when it has none yet. False:
+ * its schema is not known yet. */
+static bool decode(struct engine *engine, const struct kafka_message *message,
+                   struct record *record, int64_t *schema_id)
+{
+    *record = (struct record){
+        .offset = message->offset,
+        .record_time_ms =
+            message->record_time_ms < 0 ? RECORD_NO_TIME : message->record_time_ms,
+        .fate = FATE_NONE,
+    };
+    *schema_id = -1;
+    if (!message->payload) {
+        record->fate = FATE_TOMBSTONE;
+        return true;
+    }
+    if ((int64_t)message->payload_len > engine->config->schema_max_bytes) {
+        record->fate = FATE_OVERSIZE;
+        return true;
+    }
+    enum framing kind = (enum framing)engine->config->schema_framing;
+    const void *header = NULL;
+    size_t header_len = 0;
+    if (kind == FRAMING_CONFLUENT)
+        header = kafka_message_header(message, FRAMING_HEADER, &header_len);
+    struct framing_result framing;
+    struct avro_error error;
+    if (!framing_parse(kind, header, header_len, message->payload, message->payload_len, &framing,
+                       &error)) {
+        record->fate = FATE_UNDECODABLE;
+        return true;
+    }
+    struct writer *writer = writers_find(engine->writers, &framing);
+    *schema_id = framing.ref == FRAMING_REF_ID ? framing.id : -1;
+    if (writer->state == WRITER_WAITING)
+        return false;
+    writer->records++;
+    struct value *slots =
+        arena_alloc(&engine->arena, (size_t)engine->model->slot_count * sizeof *slots);
+    if (writer->state == WRITER_UNKNOWN) {
+        record->fate = FATE_UNKNOWN_SCHEMA;
+    } else if (!avroplan_decode(writer->plan, framing.body, framing.len, slots, &error)) {
+        record->fate = FATE_UNDECODABLE;
+        writer->errors++;
+    }
+    record->slots = slots;
+    return true;
+}
+
+/* ---- a chunk ---- */
+
+static void settle_message(struct partition *partition, const struct kafka_message *message,
+                           const struct verdict *verdict, int64_t schema_id)
+{
+    struct engine *engine = partition->engine;
+    engine->totals.fates[verdict->fate]++;
+    enum fate_class class = fate_rows[verdict->fate].class;
+    if (verdict->fate == FATE_LATE || verdict->fate == FATE_WINDOWS_ONLY) {
+        histogram_add(&engine->late_ms, verdict->late_by_ms);
+        snprintf(partition->last_late, sizeof partition->last_late,
+                 "offset %lld: %s, %lld ms behind the watermark", (long long)message->offset,
+                 fate_rows[verdict->fate].name, (long long)verdict->late_by_ms);
+    }
+    bool kept = (class == FATE_LATE_TOPIC || class == FATE_DEAD_LETTER) &&
+                reject_take(partition, message, verdict, schema_id);
+    if (!kept)
+        kafka_message_done(message->owner);
+}
+
+/* Decodes and applies up to a chunk; returns how many messages are done. */
+static int run_chunk(struct partition *partition)
+{
+    struct engine *engine = partition->engine;
+    int64_t schema_ids[ENGINE_CHUNK];
+    int count = 0;
+    bool waits = false;
+    arena_reset(&engine->arena);
+    while (count < ENGINE_CHUNK && (size_t)count < partition->fifo_count && !waits) {
+        waits = !decode(engine, fifo_at(partition, (size_t)count), &engine->records[count],
+                        &schema_ids[count]);
+        count += !waits;
+    }
+    partition_pause(partition, PAUSE_SCHEMA, waits);
+    if (count == 0)
+        return 0;
+    shard_apply(partition->shard, engine->records, count, engine->verdicts);
+    for (int k = 0; k < count; k++) {
+        settle_message(partition, fifo_at(partition, 0), &engine->verdicts[k], schema_ids[k]);
+        fifo_pop(partition);
+    }
+    return count;
+}
+
+void intake_run(struct partition *partition)
+{
+    rejects_send_waiting(partition);
+    while (partition->fifo_count > 0 && run_chunk(partition) > 0)
+        ;
+    partition_update_pauses(partition);
+}

@@ -1,0 +1,181 @@
+/* A partition from assignment to revocation, and the reasons for not fetching it. */
+#include <string.h>
+
+#include "engine.h"
+#include "expect.h"
+#include "log.h"
+#include "pool.h"
+
+/* ---- parked shards: state that waits for its partition to come back after a rebalance ---- */
+
+static struct shard **parked_slot(struct engine *engine, int32_t id)
+{
+    if (id >= engine->parked_count) {
+        size_t count = (size_t)id + 1;
+        engine->parked = memory_resize(engine->parked, count * sizeof(struct shard *));
+        memset(engine->parked + engine->parked_count, 0,
+               (count - (size_t)engine->parked_count) * sizeof(struct shard *));
+        engine->parked_count = id + 1;
+    }
+    return &engine->parked[id];
+}
+
+/* The lease goes on from what was acknowledged, under a new token. */
+static void lease_park(struct lease *lease)
+{
+    lease->state = LEASE_NONE;
+    lease->step_sent = false;
+}
+
+void partition_park(struct partition *partition)
+{
+    if (!partition->located)
+        return;
+    struct shard **slot = parked_slot(partition->engine, partition->id);
+    expect(!*slot);
+    lease_park(shard_lease(partition->shard));
+    *slot = partition->shard;
+    partition->shard = NULL;
+    partition->located = false;
+}
+
+/* ---- start ---- */
+
+/* Where the log is read from without state, and the time before which its records may be missing. */
+static int64_t cold_start(const struct engine *engine, const struct kafka_extent *extent,
+                          int64_t *start_ms)
+{
+    *start_ms = INT64_MIN;
+    if (engine->config->start.kind == CONFIG_START_BEGINNING)
+        return extent->low;
+    *start_ms = engine->config->start.kind == CONFIG_START_TIME ? engine->config->start.at.ms
+                                                                : present_wall_ms();
+    if (engine->config->start.kind == CONFIG_START_TIME && extent->at_time >= 0)
+        return extent->at_time;
+    return extent->end;
+}
+
+struct partition *partition_open(struct engine *engine, const struct kafka_extent *extent)
+{
+    struct partition *partition = memory_alloc(sizeof *partition);
+    *partition = (struct partition){
+        .engine = engine,
+        .id = extent->partition,
+        .extent = *extent,
+        .committed = extent->committed,
+        .last_record = engine_now(engine),
+        .located = true,
+    };
+    redis_own_key(&partition->own_key, engine->config->redis_prefix,
+                  engine->config->kafka_group_id, engine->config->kafka_topic, partition->id);
+    for (int k = 0; k < ENGINE_FLIGHTS; k++)
+        flush_batch_init(&partition->flights[k].flush);
+    struct shard **parked = parked_slot(engine, partition->id);
+    if (*parked) {
+        partition->shard = *parked;
+        *parked = NULL;
+    } else {
+        int64_t start_ms;
+        int64_t start = cold_start(engine, extent, &start_ms);
+        partition->shard = shard_open(&engine->model->rules, partition->id, start_ms);
+        partition->empty_start = true;
+        shard_end_of_log(partition->shard, start);
+    }
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    log_info("partition_assigned",
+             "partition=%d start=%lld end=%lld committed=%lld state=%s", partition->id,
+             (long long)status.next_offset, (long long)extent->end, (long long)extent->committed,
+             partition->empty_start ? "empty" : "parked");
+    return partition;
+}
+
+void partition_restart(struct partition *partition, int64_t low)
+{
+    expect(partition->flights_busy == 0);
+    struct lease lease = *shard_lease(partition->shard);
+    shard_close(partition->shard);
+    partition->shard = shard_open(&partition->engine->model->rules, partition->id, INT64_MIN);
+    partition->empty_start = true;
+    partition->generation++;
+    partition->lease_busy = false;
+    lease_park(&lease);
+    *shard_lease(partition->shard) = lease;
+    shard_end_of_log(partition->shard, low);
+}
+
+void partition_resync(struct partition *partition, enum resync_cause cause)
+{
+    lease_want_resync(shard_lease(partition->shard));
+    shard_resync(partition->shard);
+    partition->engine->totals.resyncs[cause]++;
+}
+
+/* Counters do not go back when a shard goes. */
+static void keep_counters(struct engine *engine, const struct shard *shard)
+{
+    struct shard_status status;
+    shard_status(shard, &status);
+    engine_add_counters(&engine->gone, &status);
+}
+
+void partition_close(struct partition *partition)
+{
+    expect(partition->flights_busy == 0);
+    if (partition->shard)
+        keep_counters(partition->engine, partition->shard);
+    intake_drop(partition);
+    rejects_drop(partition);
+    shard_close(partition->shard);
+    for (int k = 0; k < ENGINE_FLIGHTS; k++)
+        flush_batch_fini(&partition->flights[k].flush);
+    text_free(&partition->own_key);
+    memory_free(partition);
+}
+
+/* ---- pausing ---- */
+
+void partition_pause(struct partition *partition, enum pause_reason reason, bool pause)
+{
+    unsigned before = partition->paused;
+    if (pause)
+        partition->paused |= reason;
+    else
+        partition->paused &= ~(unsigned)reason;
+    if (before == 0 && partition->paused != 0)
+        kafka_pause(partition->engine->kafka, partition->id);
+    else if (before != 0 && partition->paused == 0) {
+        /* What was fetched behind the pause is fetched again: the end will be reported anew. */
+        partition->end_seen = false;
+        kafka_resume(partition->engine->kafka, partition->id);
+    }
+}
+
+void partition_update_pauses(struct partition *partition)
+{
+    const struct config *config = partition->engine->config;
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    const struct lease *lease = shard_lease(partition->shard);
+    /* While the log is replayed rows wait on purpose: they coalesce and cannot be written yet. */
+    bool replaying = lease->state == LEASE_HELD && status.held;
+    uint64_t high = (uint64_t)config->redis_max_dirty;
+    uint64_t low = partition->paused & PAUSE_DIRTY ? high / 2 : high;
+    partition_pause(partition, PAUSE_DIRTY, !replaying && status.dirty > low);
+    size_t bound = (size_t)config->late_max_pending;
+    partition_pause(partition, PAUSE_REJECTS,
+                    partition->rejects_count >= (partition->paused & PAUSE_REJECTS ? bound / 2 + 1
+                                                                                   : bound));
+}
+
+int64_t partition_lag(const struct partition *partition)
+{
+    if (!partition->located)
+        return -1;
+    struct shard_status status;
+    shard_status(partition->shard, &status);
+    int64_t end = kafka_high_watermark(partition->engine->kafka, partition->id);
+    if (end < partition->extent.end)
+        end = partition->extent.end;
+    return end > status.next_offset ? end - status.next_offset : 0;
+}

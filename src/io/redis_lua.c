@@ -1,0 +1,121 @@
+/* The Lua scripts. Each begins with a shebang: when memory is full or the server may not write, such
+ * a script is refused before it runs, so that a batch is applied whole or not at all.
+ *
+ * The own hash of a shard, KEYS[1] of all but SCAN:
+ *     t    token of the owner            hw  last applied offset when the newest batch was encoded
+ *     seq  number of applied batches     as  highest as_of in any applied batch
+ *     rs   1: rows may be wrong or missing, all must be written again
+ *     th   owners as "token:seq at which it took over", oldest first, the last 16
+ *
+ * Error replies are two words or more, else Redis would put ERR in front. Numbers that may need
+ * more than 53 bits are kept as the text they came in; Lua compares them as doubles. */
+#include "redis_lua.h"
+
+const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
+    /* ARGV: token, token of the checkpoint or '', seq acknowledged under that.
+     * Reply: hw, as (nil: unknown), rs, seq, TIME in ms.
+     * The old owner's batches end where its successor took over: if fewer were applied than were
+     * acknowledged, Redis has lost some (by fail-over, FLUSHALL, an old RDB). */
+    [REDIS_LUA_ACQUIRE] =
+        "#!lua\n"
+        "local own = redis.call('HMGET', KEYS[1], 'hw', 'as', 'rs', 'seq', 'th')\n"
+        "local resync, seq = own[3] or '0', own[4] or '0'\n"
+        "local owners, applied, is_open = {}, -1, false\n"
+        "for token, at in string.gmatch(own[5] or '', '(%w+):(%d+)') do\n"
+        "    owners[#owners + 1] = token .. ':' .. at\n"
+        "    if is_open then applied, is_open = tonumber(at), false end\n"
+        "    if token == ARGV[2] then applied, is_open = tonumber(seq), true end\n"
+        "end\n"
+        "if ARGV[2] ~= '' and applied < tonumber(ARGV[3]) then resync = '1' end\n"
+        "owners[#owners + 1] = ARGV[1] .. ':' .. seq\n"
+        "local history = table.concat(owners, ' ', math.max(1, #owners - 15))\n"
+        "redis.call('HSET', KEYS[1], 't', ARGV[1], 'rs', resync, 'seq', seq, 'th', history)\n"
+        "local time = redis.call('TIME')\n"
+        "return {own[1], own[2], resync, seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n",
+
+    /* KEYS[2..]: rows. ARGV: token, expected seq, hwm, asm, TTL in ms or 0, partition or '' (do
+     * not check), then each row's arguments (rowhash.h).
+     * Reply: seq, TIME in ms, then (index, its partition) of each foreign row.
+     * The own hash is written first: were a row refused, a higher hw without rows is harmless. */
+    [REDIS_LUA_FLUSH] =
+        "#!lua\n"
+        "local own = redis.call('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"
+        "if own[1] ~= ARGV[1] then\n"
+        "    return redis.error_reply('FENCED another owner has taken the shard')\n"
+        "end\n"
+        "if tonumber(own[2]) < tonumber(ARGV[2]) then\n"
+        "    return redis.error_reply('ROLLBACK acknowledged batches are gone')\n"
+        "end\n"
+        "local seq, hw, as = own[2] + 1, own[3], own[4]\n"
+        "if not hw or tonumber(hw) < tonumber(ARGV[3]) then hw = ARGV[3] end\n"
+        "if not as or tonumber(as) < tonumber(ARGV[4]) then as = ARGV[4] end\n"
+        "redis.call('HSET', KEYS[1], 'seq', seq, 'hw', hw, 'as', as)\n"
+        "local time = redis.call('TIME')\n"
+        "local reply = {seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n"
+        "local ttl, partition, at = ARGV[5], ARGV[6], 7\n"
+        "for k = 2, #KEYS do\n"
+        "    local key, code = KEYS[k], tonumber(ARGV[at])\n"
+        "    local sets, deletes = math.floor(code / 4096), math.floor(code / 4) % 1024\n"
+        "    local replace, expire = code % 2 == 1, code % 4 >= 2\n"
+        "    local last_set = at + 2 * sets\n"
+        "    local write = true\n"
+        "    if partition ~= '' then\n"
+        "        local row = redis.pcall('HMGET', key, '_p', '_as_of')\n"
+        "        if row[1] and row[1] ~= partition then\n"
+        "            reply[#reply + 1] = k - 2\n"
+        "            reply[#reply + 1] = row[1]\n"
+        "            write = sets > 0 and tonumber(ARGV[at + 2]) >= (tonumber(row[2]) or 0)\n"
+        "        end\n"
+        "    end\n"
+        "    if write and replace then redis.call('DEL', key) end\n"
+        "    if write and sets > 0 then\n"
+        "        local done = redis.pcall('HSET', key, unpack(ARGV, at + 1, last_set))\n"
+        "        if type(done) == 'table' then\n"
+        "            if not string.find(done.err, 'WRONGTYPE') then return done end\n"
+        "            redis.call('DEL', key)\n" /* a stranger's value under a name of ours */
+        "            redis.call('HSET', key, unpack(ARGV, at + 1, last_set))\n"
+        "            expire = true\n"
+        "        elseif deletes > 0 then\n"
+        "            redis.call('HDEL', key, unpack(ARGV, last_set + 1, last_set + deletes))\n"
+        "        end\n"
+        "        if expire and ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end\n"
+        "    end\n"
+        "    at = last_set + deletes + 1\n"
+        "end\n"
+        "return reply\n",
+
+    /* MARK and DONE. ARGV: token, '1' or '0'. */
+    [REDIS_LUA_SET_RESYNC] =
+        "#!lua\n"
+        "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
+        "    return redis.error_reply('FENCED another owner has taken the shard')\n"
+        "end\n"
+        "redis.call('HSET', KEYS[1], 'rs', ARGV[2])\n"
+        "return 1\n",
+
+    /* KEYS[2..]: rows. ARGV: token, partition. Reply: how many were deleted. */
+    [REDIS_LUA_SWEEP] =
+        "#!lua\n"
+        "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
+        "    return redis.error_reply('FENCED another owner has taken the shard')\n"
+        "end\n"
+        "local deleted = 0\n"
+        "for k = 2, #KEYS do\n"
+        "    if redis.pcall('HGET', KEYS[k], '_p') == ARGV[2] then\n"
+        "        deleted = deleted + redis.call('DEL', KEYS[k])\n"
+        "    end\n"
+        "end\n"
+        "return deleted\n",
+
+    /* ARGV: cursor, pattern, count. Reply: next cursor, then (key, its _p or nil) of each row. */
+    [REDIS_LUA_SCAN] =
+        "#!lua flags=no-writes\n"
+        "local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[2], 'COUNT', ARGV[3],\n"
+        "                        'TYPE', 'hash')\n"
+        "local reply = {page[1]}\n"
+        "for _, key in ipairs(page[2]) do\n"
+        "    reply[#reply + 1] = key\n"
+        "    reply[#reply + 1] = redis.call('HGET', key, '_p')\n"
+        "end\n"
+        "return reply\n",
+};

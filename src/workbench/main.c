@@ -1,0 +1,51 @@
+/* freshet: the workbench. Finds the command and leaves the rest to it. */
+#include "workbench.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *sentence;
+} commands[] = {
+    {"check", check_main, "say everything that is wrong with a configuration"},
+    {"decode", decode_main, "decode an Avro datum and print it as JSON"},
+    {"generate", generate_main, "make a clickstream, to a topic or as JSON lines"},
+    {"broker", broker_main, "run a Kafka broker in memory, for demonstrations"},
+    {"inspect", inspect_main, "print a topic or an Avro container file as JSON lines"},
+};
+
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+static void usage(FILE *stream)
+{
+    fprintf(stream, "Usage: freshet COMMAND [OPTION...]\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(stream, "  %-10s %s\n", commands[i].name, commands[i].sentence);
+    fprintf(stream, "\n`freshet COMMAND --help` says more. See freshet(1).\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
+        printf("freshet %s\n", FRESHET_VERSION);
+        return 0;
+    }
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        usage(argc < 2 ? stderr : stdout);
+        return argc < 2 ? EX_USAGE : 0;
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        if (strcmp(commands[i].name, argv[1]) != 0)
+            continue;
+        char name[32];
+        snprintf(name, sizeof name, "freshet %s", commands[i].name);
+        argv[1] = name;
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "freshet: there is no command %s\n\n", argv[1]);
+    usage(stderr);
+    return EX_USAGE;
+}

@@ -1,0 +1,78 @@
+"""Several daemons in one group share the partitions and hand them over."""
+import time
+
+from harness import Topic, client, now_ms
+from traffic import Poller, shop
+
+
+def shares(*daemons):
+    return [daemon.metric("freshet_partitions_assigned") or 0 for daemon in daemons]
+
+
+def test_a_second_joins_and_leaves(kafka, redis, make_daemon):
+    topic = Topic(kafka.bootstrap, partitions=4)
+    first = make_daemon(topic=topic, name="a").start()
+    second = make_daemon(topic=topic, name="b")
+    with Poller(redis) as poller:
+        shop(topic, 3000, seed=1)
+        first.wait_caught_up()
+        second.start()
+        shop(topic, 3000, seed=2, start_ms=now_ms())
+        first.wait(lambda: shares(first, second) == [2, 2], 30, "two partitions each")
+        first.wait_caught_up(60, others=[second])
+        first.assert_equal()
+        second.terminate()
+        shop(topic, 3000, seed=3, start_ms=now_ms())
+        first.wait(lambda: shares(first) == [4], 60, "all partitions again")
+        first.wait_caught_up()
+    assert poller.reads > 0 and poller.problems == []
+    first.assert_equal()
+
+
+def test_one_dies_and_the_other_takes_over(kafka, redis, make_daemon):
+    topic = Topic(kafka.bootstrap, partitions=4)
+    first = make_daemon(topic=topic, name="a").start()
+    second = make_daemon(topic=topic, name="b").start()
+    first.wait(lambda: shares(first, second) == [2, 2], 30, "two partitions each")
+    shop(topic, 2000, seed=1)
+    second.kill9()
+    shop(topic, 2000, seed=2, start_ms=now_ms())
+    first.wait(lambda: shares(first) == [4], 60, "all partitions")
+    first.wait_caught_up()
+    first.assert_equal()
+
+
+def test_frozen_beyond_its_session_and_woken(kafka, redis, make_daemon):
+    """The zombie: what it held back may not overwrite what its successor wrote."""
+    topic = Topic(kafka.bootstrap, partitions=4)
+    first = make_daemon(topic=topic, name="a").start()
+    second = make_daemon(topic=topic, name="b").start()
+    first.wait(lambda: shares(first, second) == [2, 2], 30, "two partitions each")
+    shop(topic, 2000, seed=1)
+    second.process.send_signal(19)      # SIGSTOP
+    shop(topic, 2000, seed=2, start_ms=now_ms())
+    first.wait(lambda: shares(first) == [4], 60, "all partitions")
+    first.wait_caught_up()
+    with Poller(redis, pause=0) as poller:
+        second.process.send_signal(18)  # SIGCONT
+        first.wait(lambda: shares(first, second) == [2, 2], 60, "two partitions each again")
+        shop(topic, 1000, seed=3, start_ms=now_ms())
+        first.wait_caught_up(60, others=[second])
+    assert poller.problems == []
+    first.assert_equal()
+
+
+def test_storm_of_rebalances(kafka, redis, make_daemon):
+    topic = Topic(kafka.bootstrap, partitions=3)
+    first = make_daemon(topic=topic, name="a").start()
+    for number in range(4):
+        guest = make_daemon(topic=topic, name=f"guest{number}").start()
+        shop(topic, 500, seed=number, start_ms=now_ms())
+        time.sleep(0.5)
+        if number % 2:
+            guest.kill9()
+        else:
+            guest.terminate()
+    first.wait_caught_up(90)
+    assert client(redis).dbsize() > 3
+    first.assert_equal()

@@ -1,0 +1,166 @@
+/* Rows as arguments of FLUSH: every type of value, whole, partial and removed rows, names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rowhash.h"
+
+enum { FEATURES = 8 };
+
+static const struct value strings[] = {
+    {.s = "a\"b", .len = 3, .type = VALUE_STRING},
+    {.s = "\xc3\xa9\n", .len = 3, .type = VALUE_STRING},
+};
+static const struct value numbers[] = {
+    {.d = 0.5, .type = VALUE_DOUBLE},
+    {.i = -3, .type = VALUE_LONG},
+    {.i = 1, .type = VALUE_BOOL},
+    {.s = "\xff" "A", .len = 2, .type = VALUE_BYTES},
+};
+
+static struct feature features[FEATURES] = {
+    {.name = "count"}, {.name = "mean"},   {.name = "open"},    {.name = "last"},
+    {.name = "blob"},  {.name = "recent"}, {.name = "numbers"}, {.name = "nothing"},
+};
+static const struct feature_set set = {
+    .features = features, .count = FEATURES, .version = 0x0123456789abcdefu};
+static const struct value values[FEATURES] = {
+    {.i = 42, .type = VALUE_LONG},
+    {.d = 19.99, .type = VALUE_DOUBLE},
+    {.i = 1, .type = VALUE_BOOL},
+    {.s = "caf\xc3\xa9", .len = 5, .type = VALUE_STRING},
+    {.s = "\0\r\n", .len = 3, .type = VALUE_BYTES},
+    {.items = strings, .len = 2, .type = VALUE_LIST},
+    {.items = numbers, .len = 4, .type = VALUE_LIST},
+    {.type = VALUE_NULL},
+};
+
+static struct row sample(void)
+{
+    return (struct row){.key = "u1", .key_len = 2, .partition = 3, .offset = 1234567,
+                        .as_of = {1700000000000}, .rev = 2, .set = &set, .values = values};
+}
+
+#define META                                                                                       \
+    "$6\r\n_as_of\r\n$13\r\n1700000000000\r\n$4\r\n_rev\r\n$1\r\n2\r\n"                            \
+    "$2\r\n_v\r\n$16\r\n0123456789abcdef\r\n$2\r\n_p\r\n$1\r\n3\r\n$2\r\n_o\r\n$7\r\n1234567\r\n"
+#define VALUES                                                                                     \
+    "$5\r\ncount\r\n$2\r\n42\r\n$4\r\nmean\r\n$5\r\n19.99\r\n$4\r\nopen\r\n$1\r\n1\r\n"             \
+    "$4\r\nlast\r\n$5\r\ncaf\xc3\xa9\r\n$4\r\nblob\r\n$3\r\n\0\r\n\r\n"                            \
+    "$6\r\nrecent\r\n$15\r\n[\"a\\\"b\",\"\xc3\xa9\\n\"]\r\n"                                      \
+    "$7\r\nnumbers\r\n$16\r\n[0.5,-3,1,\"\xc3\xbf" "A\"]\r\n"
+#define EXPECTED(string) string, sizeof(string) - 1
+
+static void check(const struct row *row, struct rowhash_size size, const char *expected,
+                  size_t len)
+{
+    struct rowhash hash;
+    struct text out = {0};
+    rowhash_init(&hash, &set, "", "features:{key}");
+    struct rowhash_size got = rowhash_append(&hash, row, &out);
+    assert_int_equal(out.len, len);
+    assert_memory_equal(out.data, expected, len);
+    assert_int_equal(got.arguments, size.arguments);
+    assert_int_equal(got.values, size.values);
+    assert_true(got.values <= rowhash_values_max(&hash));
+    text_free(&out);
+    rowhash_fini(&hash);
+}
+
+static void partial_row_deletes_nulls(void **state)
+{
+    (void)state;
+    struct row row = sample();
+    /* (12 sets * 1024 + 1 delete) * 4 + 0 */
+    check(&row, (struct rowhash_size){26, 13},
+          EXPECTED("$5\r\n49156\r\n" META VALUES "$7\r\nnothing\r\n"));
+    row.expire = true;
+    check(&row, (struct rowhash_size){26, 13},
+          EXPECTED("$5\r\n49158\r\n" META VALUES "$7\r\nnothing\r\n"));
+}
+
+static void whole_row_replaces_and_expires(void **state)
+{
+    (void)state;
+    struct row row = sample();
+    row.whole = true;
+    row.warming = "mean,recent";
+    check(&row, (struct rowhash_size){27, 13},
+          EXPECTED("$5\r\n53251\r\n" META "$2\r\n_w\r\n$11\r\nmean,recent\r\n" VALUES));
+}
+
+static void removed_row_is_a_code(void **state)
+{
+    (void)state;
+    struct row row = sample();
+    row.removed = true;
+    row.values = NULL;
+    check(&row, (struct rowhash_size){1, 0}, EXPECTED("$1\r\n1\r\n"));
+}
+
+static void long_texts_have_room(void **state)
+{
+    (void)state;
+    enum { LEN = 50000 };
+    char *zeros = calloc(1, LEN);
+    struct value items[] = {{.s = zeros, .len = LEN, .type = VALUE_STRING},
+                            {.s = zeros, .len = LEN, .type = VALUE_BYTES}};
+    struct value many[FEATURES];
+    for (int i = 0; i < FEATURES; i++)
+        many[i] = i % 2 ? items[i / 2 % 2]
+                        : (struct value){.items = items, .len = 2, .type = VALUE_LIST};
+    struct row row = sample();
+    row.values = many;
+    struct rowhash hash;
+    struct text out = {0};
+    rowhash_init(&hash, &set, "", "{key}");
+    rowhash_append(&hash, &row, &out); /* under ASan: writes stay in the reserved room */
+    assert_true(out.len > 4 * LEN + 4 * 2 * 6 * LEN);
+    text_free(&out);
+    rowhash_fini(&hash);
+    free(zeros);
+}
+
+static void names_of_rows(void **state)
+{
+    (void)state;
+    struct rowhash hash;
+    struct text out = {0};
+    rowhash_init(&hash, &set, "shadow*", "f:{key}:row");
+    rowhash_append_key(&hash, "u1", 2, &out);
+    assert_string_equal(out.data, "$15\r\nshadow*f:u1:row\r\n");
+    text_clear(&out);
+    rowhash_name(&hash, "u1", 2, &out);
+    const char *key;
+    size_t len;
+    assert_true(rowhash_entity(&hash, out.data, out.len, &key, &len));
+    assert_int_equal(len, 2);
+    assert_memory_equal(key, "u1", 2);
+    assert_false(rowhash_entity(&hash, "shadow*f::row", 13, &key, &len));
+    assert_false(rowhash_entity(&hash, "shadow*f:row", 12, &key, &len));
+    assert_false(rowhash_entity(&hash, "live*f:u1:row", 13, &key, &len));
+    text_clear(&out);
+    rowhash_pattern(&hash, &out);
+    assert_string_equal(out.data, "shadow\\*f:*:row");
+    text_free(&out);
+    rowhash_fini(&hash);
+
+    assert_true(rowhash_template_ok("features:{key}"));
+    assert_false(rowhash_template_ok("features:"));
+    assert_false(rowhash_template_ok("{key}:{key}"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(partial_row_deletes_nulls), cmocka_unit_test(whole_row_replaces_and_expires),
+        cmocka_unit_test(removed_row_is_a_code),     cmocka_unit_test(long_texts_have_room),
+        cmocka_unit_test(names_of_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
