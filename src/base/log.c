@@ -35,6 +35,8 @@ void log_configure(const struct log_sink *sink)
 {
     pthread_mutex_lock(&log_lock);
     log_sink = *sink;
+    if (!log_sink.write)
+        log_sink.write = write_stderr;
     pthread_mutex_unlock(&log_lock);
 }
 

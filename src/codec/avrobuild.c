@@ -240,7 +240,10 @@ static void compile_skip(struct build *b, const struct avro_type *writer)
 
 /* ---- reading ---- */
 
-/* The constants of an enum: for each symbol of the writer the reader's, null where it has none. */
+/*
+ * The constants of an enum: for each symbol of the writer the reader's. Where it has none, a null
+ * that carries the writer's symbol for the message.
+ */
 static uint32_t enum_consts(struct build *b, const struct avro_type *writer,
                             const struct avro_type *reader)
 {
@@ -253,9 +256,10 @@ static uint32_t enum_consts(struct build *b, const struct avro_type *writer,
         for (uint32_t r = 0; r < reader->count; r++)
             if (strcmp(writer->symbols[w], reader->symbols[r]) == 0)
                 found = (int32_t)r;
-        const char *symbol = found < 0 ? NULL : reader->symbols[found];
-        add_const(b, symbol ? value_text(VALUE_STRING, symbol, (uint32_t)strlen(symbol))
-                            : value_null());
+        const char *symbol =
+            found < 0 ? copy_text(b, writer->symbols[w]) : reader->symbols[found];
+        add_const(b, value_text(found < 0 ? VALUE_NULL : VALUE_STRING, symbol,
+                                (uint32_t)strlen(symbol)));
     }
     return shared->at;
 }
@@ -395,11 +399,13 @@ static void compile_branch(struct build *b, const struct avro_type *writer,
         compile(b, writer, reader, wanted);
         return;
     }
-    char message[AVROERROR_MESSAGE_MAX];
-    avroerror_text(&why, message, sizeof message);
-    const char *text = copy_text(b, message);
-    uint32_t at = add_const(b, value_text(VALUE_STRING, text, (uint32_t)strlen(text)));
+    const char *message = copy_text(b, why.message);
+    uint32_t at = add_const(b, value_text(VALUE_STRING, message, (uint32_t)strlen(message)));
+    const struct avrocode_place *outer = b->place;
+    if (*why.path)
+        enter(b, why.path);
     emit(b, (struct avrocode_insn){.op = AVROCODE_FAIL, .a = at});
+    b->place = outer;
     mark_needed(b);
 }
 

@@ -44,17 +44,24 @@ HOT struct at next(struct at at, const uint8_t *cur)
     return (struct at){at.in + 1, cur};
 }
 
-/* Writes in front of what the buffer holds from *start on. */
-static void prepend(char *buffer, size_t *start, const char *text, size_t len)
+/* A field path, written from its end: what has no room is the outer part. */
+struct path {
+    size_t start;
+    bool full;
+    char text[AVROERROR_PATH_MAX - 4]; /* beside "..." and the terminator */
+};
+
+static void prepend(struct path *path, const char *text, size_t len)
 {
-    if (len > *start)
-        len = 0, *start = 0; /* no room: what is there is the inner part */
-    *start -= len;
-    memcpy(buffer + *start, text, len);
+    path->full = path->full || len > path->start;
+    if (path->full)
+        return;
+    path->start -= len;
+    memcpy(path->text + path->start, text, len);
 }
 
 /* [3] or ["key"], with only the harmless characters of the key. */
-static void prepend_element(char *buffer, size_t *start, const struct frame *frame)
+static void prepend_element(struct path *path, const struct frame *frame)
 {
     char text[48];
     int len;
@@ -69,26 +76,25 @@ static void prepend_element(char *buffer, size_t *start, const struct frame *fra
         }
         len = snprintf(text, sizeof text, "[\"%.*s\"]", (int)n, key);
     }
-    prepend(buffer, start, text, (size_t)len);
+    prepend(path, text, (size_t)len);
 }
 
-/* The field path, from the inside outwards: places of the code, elements and calls of the stack. */
+/* From the inside outwards: places of the code, elements and calls of the stack. */
 static void describe_place(const struct machine *m, const struct avrocode_insn *in)
 {
-    char buffer[AVROERROR_PATH_MAX];
-    size_t start = sizeof buffer;
+    struct path path = {.start = sizeof path.text};
     uint32_t depth = m->depth;
     for (;;) {
         const struct avrocode_place *place = m->plan->places[in - m->plan->code];
-        for (; place && start; place = place->outer) {
+        for (; place; place = place->outer) {
             if (place->name) {
-                prepend(buffer, &start, place->name, strlen(place->name));
-                prepend(buffer, &start, ".", 1);
+                prepend(&path, place->name, strlen(place->name));
+                prepend(&path, ".", 1);
                 continue;
             }
-            while (depth && m->frames[--depth].opener->op != AVROCODE_BLOCKS)
+            while (m->frames[--depth].opener->op != AVROCODE_BLOCKS)
                 ;
-            prepend_element(buffer, &start, &m->frames[depth]);
+            prepend_element(&path, &m->frames[depth]);
         }
         while (depth && m->frames[depth - 1].opener->op != AVROCODE_CALL)
             depth--;
@@ -96,10 +102,9 @@ static void describe_place(const struct machine *m, const struct avrocode_insn *
             break;
         in = m->frames[--depth].opener;
     }
-    if (start < sizeof buffer && buffer[start] == '.')
-        start++;
-    (void)snprintf(m->err->path, sizeof m->err->path, "%.*s", (int)(sizeof buffer - start),
-                   buffer + start);
+    size_t dot = path.start < sizeof path.text && path.text[path.start] == '.' && !path.full;
+    (void)snprintf(m->err->path, sizeof m->err->path, "%s%.*s", path.full ? "..." : "",
+                   (int)(sizeof path.text - path.start - dot), path.text + path.start + dot);
 }
 
 COLD struct at fail(struct machine *m, struct at at, enum avro_error_code code, const char *why)
@@ -312,6 +317,14 @@ HOT const uint8_t *read_index(struct machine *m, struct at at, uint32_t count, u
     return (number & 1) || number >> 1 >= count ? NULL : cur;
 }
 
+COLD struct at fail_symbol(struct machine *m, struct at at, const char *symbol)
+{
+    char why[AVROERROR_MESSAGE_MAX];
+    (void)snprintf(why, sizeof why, "the reader's enum has no symbol %.80s and no default",
+                   symbol);
+    return fail(m, at, AVRO_DATA, why);
+}
+
 HOT struct at op_ENUM(struct machine *m, struct at at)
 {
     uint32_t index;
@@ -320,7 +333,7 @@ HOT struct at op_ENUM(struct machine *m, struct at at)
         return fail_index(m, at);
     struct value symbol = m->plan->consts[at.in->a + index];
     if (symbol.type == VALUE_NULL)
-        return fail(m, at, AVRO_DATA, "the reader's enum has no such symbol and no default");
+        return fail_symbol(m, at, symbol.s);
     m->slots[at.in->slot] = symbol;
     return next(at, cur);
 }

@@ -3,13 +3,17 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdint>
+
+extern "C" size_t decimal_format_long(char out[DECIMAL_MAX], int64_t number)
+{
+    return size_t(std::to_chars(out, out + DECIMAL_MAX, number).ptr - out);
+}
 
 extern "C" size_t decimal_format(char out[DECIMAL_MAX], double d)
 {
     // Feature values are mostly counts: integers are faster through the integer path, and 1e+05
     // would be a poor way to write 100000.
     if (std::fabs(d) < 1e15 && d == std::trunc(d))
-        return size_t(std::to_chars(out, out + DECIMAL_MAX, std::int64_t(d)).ptr - out);
+        return decimal_format_long(out, int64_t(d));
     return size_t(std::to_chars(out, out + DECIMAL_MAX, d).ptr - out);
 }

@@ -9,7 +9,7 @@
 #include "pool.h"
 #include "resp.h"
 
-enum { META_FIELDS = 6, CODE_DELETES = 1024, CODE_FLAGS = 4 };
+enum { META_FIELDS = 6, CODE_DELETES = 1024, CODE_FLAGS = 4, PIECE = DECIMAL_MAX };
 
 /* The names of the fields that are in every row, ready as bulk strings. */
 #define META_AS_OF "$6\r\n_as_of\r\n"
@@ -38,6 +38,7 @@ void rowhash_init(struct rowhash *hash, const struct feature_set *set, const cha
         resp_bulk_string(&hash->names, set->features[i].name);
         hash->name_ends[i + 1] = (uint32_t)hash->names.len;
     }
+    text_reserve(&hash->names, PIECE); /* put_name may read beyond the last name */
     const char *mark = strstr(key_template, placeholder);
     struct text head = {0};
     text_append_string(&head, prefix);
@@ -69,16 +70,23 @@ static char *put(char *p, const char *bytes, size_t len)
     return p + len;
 }
 
+/* Completes the bulk string of a number that stands at p + 4, as if its length had one digit. The
+ * copy of fixed length is a few instructions; what it copies too much is overwritten next. */
+static char *put_number(char *p, size_t len)
+{
+    if (len >= 10)
+        memmove(p + 5, p + 4, DECIMAL_MAX);
+    return put(resp_put_len(p, len) + len, "\r\n", 2);
+}
+
 static char *put_long(char *p, int64_t number)
 {
-    char digits[24];
-    return resp_put_bulk(p, digits, text_format_long(digits, number));
+    return put_number(p, decimal_format_long(p + 4, number));
 }
 
 static char *put_double(char *p, double number)
 {
-    char digits[DECIMAL_MAX];
-    return resp_put_bulk(p, digits, decimal_format(digits, number));
+    return put_number(p, decimal_format(p + 4, number));
 }
 
 static void append_double(struct text *out, double number)
@@ -160,7 +168,7 @@ static size_t list_room(const struct value *list)
 static size_t measure_row(const struct rowhash *hash, const struct row *row, uint32_t *nulls)
 {
     size_t fields = (size_t)hash->set->count + META_FIELDS;
-    size_t room = META_NAMES_BYTES + hash->names.len +
+    size_t room = META_NAMES_BYTES + hash->names.len + PIECE +
                   (fields + 1) * (RESP_BULK_OVERHEAD + DECIMAL_MAX);
     if (row->warming)
         room += strlen(row->warming);
@@ -193,8 +201,12 @@ static char *put_meta(char *p, const struct rowhash *hash, const struct row *row
 
 static char *put_name(char *p, const struct rowhash *hash, int feature)
 {
-    uint32_t start = hash->name_ends[feature];
-    return put(p, hash->names.data + start, hash->name_ends[feature + 1] - start);
+    const char *name = hash->names.data + hash->name_ends[feature];
+    size_t len = hash->name_ends[feature + 1] - hash->name_ends[feature];
+    if (len > PIECE)
+        return put(p, name, len);
+    memcpy(p, name, PIECE);
+    return p + len;
 }
 
 static char *put_values(char *p, struct rowhash *hash, const struct row *row)

@@ -140,13 +140,27 @@ struct session_change sessions_enter(struct sessions *sessions, const struct rul
     return change;
 }
 
+/* A live session can grow back over the immutable one, because an event joins only what is live:
+ * then the immutable one is not before it. */
+uint32_t sessions_newest_number(const struct sessions *sessions)
+{
+    uint32_t number = sessions->settled_count + sessions->live_count;
+    bool overtaken = sessions->live && sessions->settled &&
+                     sessions->settled->start_ms >= sessions->live->start_ms;
+    return overtaken ? number - 1 : number;
+}
+
 bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms)
 {
-    if (sessions->live && sessions->live->next)
-        *last_ms = sessions->live->next->last_ms;
-    else if (sessions->live && sessions->settled)
-        *last_ms = sessions->settled->last_ms;
-    else if (!sessions->live && sessions->settled_count > 1)
+    const struct session *live = sessions->live;
+    const struct session *before = live ? live->next : NULL;
+    const struct session *settled = live ? sessions->settled : NULL;
+    if (settled && settled->start_ms < live->start_ms &&
+        (!before || settled->start_ms > before->start_ms))
+        before = settled;
+    if (before)
+        *last_ms = before->last_ms;
+    else if (sessions->settled_count > 1)
         *last_ms = sessions->settled_before_ms;
     else
         return false;

@@ -26,6 +26,8 @@ static void summarize(const struct config *config, const struct model *model, st
 
 int check_run(const struct check_options *options, struct text *out, struct text *err)
 {
+    text_append_string(out, ""); /* never NULL, for whoever prints them */
+    text_append_string(err, "");
     struct config_errors errors = {0};
     struct config *config = config_load(options->path, &errors);
     struct model *model = config ? model_load(config, &errors) : NULL;

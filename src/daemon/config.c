@@ -72,7 +72,7 @@ static void complain_sections(const struct inifile *file, struct config_errors *
         const struct inifile_section *section = &file->sections[i];
         if (has_section(section->name))
             continue;
-        const char *nearest = config_errors_nearest(section->name, config_sections);
+        const char *nearest = text_nearest(section->name, config_sections);
         if (nearest)
             config_errors_add(errors, file->path, section->line, 0,
                               "unknown section [%s] (did you mean [%s]?)", section->name, nearest);
@@ -95,7 +95,7 @@ static void complain_key(const struct inifile *file, const struct inifile_entry 
         keys[count++] = config_rows[i].key;
     }
     keys[count] = NULL;
-    const char *nearest = config_errors_nearest(entry->key, keys);
+    const char *nearest = text_nearest(entry->key, keys);
     if (nearest)
         config_errors_add(errors, file->path, entry->line, 0,
                           "unknown key %s in [%s] (did you mean %s?)", entry->key, section,

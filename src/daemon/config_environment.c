@@ -57,7 +57,7 @@ static void complain(const char *name, struct config_errors *errors)
         variable_name(config_rows[i].section, config_rows[i].key, &names[i]);
         words[i] = names[i].data;
     }
-    const char *nearest = config_errors_nearest(name, words);
+    const char *nearest = text_nearest(name, words);
     config_errors_add(errors, name, 0, 0, "there is no such key (%s%s)",
                       nearest ? "did you mean " : "see --dump config, or unset it",
                       nearest ? nearest : "");

@@ -62,7 +62,7 @@ static const char *nearest_key(const char *name)
         if (strcmp(config_rows[i].section, "kafka") == 0)
             keys[count++] = config_rows[i].key;
     keys[count] = NULL;
-    return config_errors_nearest(name, keys);
+    return text_nearest(name, keys);
 }
 
 void config_properties_check(struct config *config, struct config_errors *errors)

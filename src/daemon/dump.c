@@ -24,7 +24,7 @@ static void set_head(struct table *table, const char *const *columns, int column
 
 static void dump_fates(struct table *table)
 {
-    static const char *const columns[] = {"fate", "goes to", "meaning"};
+    static const char *const columns[] = {"fate", "output", "meaning"};
     set_head(table, columns, 3, "freshet-fates", "what becomes of a record",
              "Every record that freshetd consumes ends in exactly one fate. They are tried in "
              "this order, and the first that applies wins.");
@@ -198,6 +198,8 @@ static int format_of(const char *format)
 int dump_run(const char *name, const char *format, const char *path, struct text *out,
              struct text *err)
 {
+    text_append_string(out, ""); /* never NULL, for whoever prints them */
+    text_append_string(err, "");
     bool ini = strcmp(format, "ini") == 0;
     bool about_config = strcmp(name, "config") == 0, about_features = strcmp(name, "features") == 0;
     if (ini && !about_config) {

@@ -129,17 +129,21 @@ static struct feature_set *load_features(const struct inifile *file,
                                          struct config_errors *errors)
 {
     struct feature_errors found = {0};
-    size_t count = (size_t)file->entry_count;
-    struct feature_entry *entries = memory_alloc((count + 1) * sizeof *entries);
-    for (size_t i = 0; i < count; i++)
-        entries[i] = (struct feature_entry){
+    int count = 0;
+    struct feature_entry *entries =
+        memory_alloc((size_t)(file->section_count + file->entry_count + 1) * sizeof *entries);
+    for (int i = 0; i < file->section_count; i++) /* headers first, so that empty ones are seen */
+        entries[count++] = (struct feature_entry){.section = file->sections[i].name,
+                                                  .line = file->sections[i].line};
+    for (int i = 0; i < file->entry_count; i++)
+        entries[count++] = (struct feature_entry){
             .section = file->sections[file->entries[i].section].name,
             .key = file->entries[i].key,
             .value = file->entries[i].value,
             .line = file->entries[i].line,
             .column = file->entries[i].column,
         };
-    struct feature_set *set = feature_set_load(entries, (int)count, fields, salt, &found);
+    struct feature_set *set = feature_set_load(entries, count, fields, salt, &found);
     for (int i = 0; errors && i < found.count; i++)
         config_errors_add(errors, file->path, found.list[i].line, found.list[i].column, "%s",
                           found.list[i].message);

@@ -56,7 +56,7 @@ static void info_redis(const struct engine *engine, struct text *out)
                 "redis_batches:%llu\r\nredis_inflight_bytes:%llu\r\ndirty:%llu\r\ndirty_decay:%llu\r\n"
                 "inflight_rows:%llu\r\nunsynced:%llu\r\nevent_rows:%llu\r\ndecay_rows:%llu\r\n"
                 "event_to_visible_p50_ms:%lld\r\nevent_to_visible_p99_ms:%lld\r\n",
-                redis_error_trouble_name(health->trouble), health->version, health->error,
+                redis_error_trouble_name(health->trouble), health->info.version, health->error,
                 (unsigned long long)engine->totals.rows_written,
                 (unsigned long long)engine->totals.batches_ok,
                 (unsigned long long)redis_inflight_bytes(engine->redis),

@@ -94,9 +94,11 @@ static void screen_redis(const struct engine *engine, const struct shard_status 
                          struct text *out)
 {
     const struct redis_health *health = redis_health(engine->redis);
-    text_printf(out, "redis      %s", redis_error_trouble_name(health->trouble));
-    if (health->version[0])
-        text_printf(out, ", version %s", health->version);
+    text_printf(out, "redis      %s",
+                health->trouble == REDIS_TROUBLE_NONE ? "takes rows"
+                                                      : redis_error_trouble_name(health->trouble));
+    if (health->info.version[0])
+        text_printf(out, ", version %s", health->info.version);
     text_printf(out,
                 ", %llu rows written (%llu by decay), %llu dirty, %llu in flight\n"
                 "freshness  event to visible p50 %lld ms, p99 %lld ms; Redis batch p99 %lld ms\n",

@@ -141,6 +141,8 @@ class FakeRegistry:
                 number = int(found.group(1)) if found else 0
                 registry.requests.append(number)
                 status, body = 404, {"error_code": 40403, "message": "Schema not found"}
+                if self.path == "/registry/api/subjects":
+                    status, body = 200, []
                 if registry.fail_with:
                     status, body = registry.fail_with, {"error_code": 50001, "message": "sorry"}
                 elif number in registry.schemas:

@@ -14,10 +14,10 @@ static void run(const struct example *examples, size_t count)
     for (size_t i = 0; i < count; i++) {
         char wanted[TESTING_TEXT];
         (void)snprintf(wanted, sizeof wanted, "%s", examples[i].result);
-        for (char *c = wanted; *c; c++)
+        bool is_error = strchr("rdm", *wanted) && *wanted;
+        for (char *c = wanted; *c && !is_error; c++)
             *c = *c == '\'' ? '"' : *c;
         const char *got = testing_decode(examples[i].writer, examples[i].reader, examples[i].hex);
-        bool is_error = strchr(wanted, ':') && strchr("srdml", *wanted);
         if (is_error ? strncmp(got, wanted, strlen(wanted)) != 0 : strcmp(got, wanted) != 0)
             fail_msg("%s read as %s\n  gives: %s\n  not: %s", examples[i].writer,
                      examples[i].reader, got, wanted);
@@ -111,7 +111,8 @@ static void test_records(void **state)
          "resolve: the writer has no field \"a\" and the reader has no default"},
         /* A recursive type, read as one with another field that has a default. */
         {REC("R", F("v", "'int'") "," F("next", "['null','R']")),
-         REC("R", F("next", "['null','R']") ",{'name':'w','type':'int','default':9}"), "02 02 04 00",
+         REC("R", F("next", "['null','R']") ",{'name':'w','type':'int','default':9}"),
+         "02 02 04 00",
          "{'next': {'next': null, 'w': 9}, 'w': 9}"},
         /* It only shows in the second level that the pair does not work. */
         {REC("R", F("s", REC("S", F("r", "['null','R']"))) "," F("v", "'int'")),
@@ -190,7 +191,8 @@ static void test_enums_and_fixed(void **state)
     static const struct example examples[] = {
         {ENUM("E", "['A','B']"), ENUM("E", "['B','A']"), "02", "'B'"},
         {ENUM("E", "['A','B']"), ENUM("E", "['A']"), "00", "'A'"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A']"), "02", "data: the reader's enum has no such"},
+        {ENUM("E", "['A','B']"), ENUM("E", "['A']"), "02",
+         "data: the reader's enum has no symbol B and no default"},
         {ENUM("E", "['A','B']"), ENUM("E", "['A','C'],'default':'C'"), "02", "'C'"},
         {ENUM("E", "['A','B'],'default':'A'"), ENUM("E", "['A']"), "02", "data:"},
         {ENUM("E", "['A','B']"), ENUM("E", "['A','B']"), "04", "malformed: the index of"},
@@ -255,7 +257,8 @@ static void test_recursive_types_that_fail(void **state)
                                   F("b", "['null','S']"));
     const struct example examples[] = {
         {writer, reader, "0000", "{'a': null, 'b': null}"},
-        {writer, reader, "02 00 02 00", "data: the writer's int"},
+        {writer, reader, "02 00 02 00",
+         "data: the writer's int does not resolve to the reader's string, at field a.v, at byte 1"},
         {writer, reader, "00 02 00 02", "data: S of the writer does not resolve to S"},
     };
     RUN(examples);

@@ -565,11 +565,11 @@ static void nearest(void **state)
 {
     (void)state;
     const char *const words[] = {"gap", "lateness", "cut_at", "cut_every", NULL};
-    assert_string_equal(config_errors_nearest("latness", words), "lateness");
-    assert_string_equal(config_errors_nearest("gpa", words), "gap");
-    assert_string_equal(config_errors_nearest("cut-every", words), "cut_every");
-    assert_null(config_errors_nearest("window", words));
-    assert_null(config_errors_nearest("", words));
+    assert_string_equal(text_nearest("latness", words), "lateness");
+    assert_string_equal(text_nearest("gpa", words), "gap");
+    assert_string_equal(text_nearest("cut-every", words), "cut_every");
+    assert_null(text_nearest("window", words));
+    assert_null(text_nearest("", words));
 }
 
 static int set_up(void **state)

@@ -333,7 +333,7 @@ static void by_host_name(void **state)
     assert_int_equal(world_acquire(world, "a", NULL, 0), REDIS_RESULT_OK);
     world_disconnect(world);
 
-    assert_true(redis_address_parse("redis://freshet.invalid:1/0", &options.address, error,
+    assert_true(redis_address_parse("redis://no..name:1/0", &options.address, error,
                                     sizeof error));
     world->redis = redis_open(&world->loop, &options);
     WORLD_WAIT(world, redis_health(world->redis)->error[0]);

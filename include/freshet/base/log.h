@@ -16,8 +16,8 @@ enum {
 
 /*
  * Where lines go. now_ms gives wall time for the line and for rate limits (the base layer has no
- * clock of its own); write takes one line with its end of line. The default sink writes to file
- * descriptor 2 and knows no time.
+ * clock of its own); write takes one line with its end of line; NULL writes to file
+ * descriptor 2, as the default sink does, which knows no time.
  */
 struct log_sink {
     int64_t (*now_ms)(void);

@@ -1,20 +1,22 @@
-/* Decimal text of doubles: the shortest that reads back as the same double. */
+/* Decimal text of numbers: of doubles, the shortest that reads back as the same double. */
 #ifndef FRESHET_DECIMAL_H
 #define FRESHET_DECIMAL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-enum { DECIMAL_MAX = 32 }; /* more than any double needs */
+enum { DECIMAL_MAX = 32 }; /* more than any number needs */
 
 /*
  * Writes d to out (no terminator) and returns the length. Integral numbers below 1e15 print as
  * integers (12, and 0 for minus zero), all others as C++ prints them (0.1, 1e+22, 1.5e-07).
  */
 size_t decimal_format(char out[DECIMAL_MAX], double d);
+size_t decimal_format_long(char out[DECIMAL_MAX], int64_t number);
 
 #ifdef __cplusplus
 }

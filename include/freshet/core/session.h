@@ -71,11 +71,9 @@ static inline const struct session *sessions_newest(const struct sessions *sessi
     return sessions->live ? sessions->live : sessions->settled;
 }
 
-/* Its place among the key's sessions, from 1. */
-static inline uint32_t sessions_newest_number(const struct sessions *sessions)
-{
-    return sessions->settled_count + sessions->live_count;
-}
+/* Its place among the key's sessions by start, from 1. Of the immutable ones only the newest is
+ * compared: a session that grows back over several counts those before the newest as earlier. */
+uint32_t sessions_newest_number(const struct sessions *sessions);
 
 /* The end of the session before the newest; false when there is none. */
 bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms);

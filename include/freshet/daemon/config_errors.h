@@ -30,7 +30,4 @@ void config_errors_warn(struct config_errors *errors, const char *place, int lin
 /* One line each, `place:line: message (what to do)`, in the order of places and lines. */
 void config_errors_print(const struct config_errors *errors, struct text *out);
 
-/* The word of words (ended by NULL) that word was probably meant to be, or NULL. */
-const char *config_errors_nearest(const char *word, const char *const *words);
-
 #endif

@@ -1,0 +1,39 @@
+/* One section of the features file on its way to becoming a feature. */
+#ifndef FRESHET_FEATUREDRAFT_H
+#define FRESHET_FEATUREDRAFT_H
+
+#include <stdbool.h>
+
+#include "arena.h"
+#include "feature.h"
+#include "featurecall.h"
+
+enum featuredraft_key { KEY_OP, KEY_WHERE, KEY_OVER, KEY_HOP, KEY_DEFAULT, KEY_COUNT };
+
+struct featuredraft {
+    struct feature feature; /* name, line, op, count, alpha, beta, fallback, kind, ... */
+    const char *section;    /* of the entries that belong here */
+    const struct feature_entry *keys[KEY_COUNT]; /* NULL: not given */
+    struct featurecall call;
+    struct expr *where;
+    struct expr *argument;
+    struct duration length; /* 0: no window */
+    struct duration hop;
+    bool broken; /* an error was added */
+};
+
+struct featuredraft_context {
+    const struct fieldspace *fields;
+    struct arena *arena; /* for texts that the set keeps */
+    struct feature_errors *errors;
+};
+
+/* Checks the keys and fills in the rest, but for the operands of DERIVED operators. */
+void featuredraft_check(struct featuredraft *draft, const struct featuredraft_context *context);
+/* Adds an error about a key's value, at a 1-based column in it; 0 means all of it. */
+void featuredraft_fail(struct featuredraft *draft, struct feature_errors *errors,
+                       enum featuredraft_key key, int column, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+void featuredraft_free(struct featuredraft *draft);
+
+#endif
