@@ -18,7 +18,7 @@ struct reading {
     size_t line_len;
     int line;
     int section;
-    bool skip; /* entries of a section whose header is broken */
+    bool skip; /* entries below a header that is wrong */
 };
 
 /* In reading->section between sections that have an index. */
@@ -34,12 +34,19 @@ static void complain(struct reading *reading, const char *message)
     config_errors_add(reading->errors, reading->file->path, reading->line, 0, "%s", message);
 }
 
+/* The index of the new section; -1 when the file has it already. */
 static int add_section(struct reading *reading, const char *name, size_t len)
 {
     struct inifile *file = reading->file;
-    for (int i = 0; i < file->section_count; i++)
-        if (strlen(file->sections[i].name) == len && memcmp(file->sections[i].name, name, len) == 0)
-            return i;
+    for (int i = 0; i < file->section_count; i++) {
+        const struct inifile_section *other = &file->sections[i];
+        if (strlen(other->name) != len || memcmp(other->name, name, len) != 0)
+            continue;
+        config_errors_add(reading->errors, file->path, reading->line, 0,
+                          "[%s] stands twice (first in line %d; rename this one, or put its keys "
+                          "there)", other->name, other->line);
+        return -1;
+    }
     size_t size = (size_t)(file->section_count + 1) * sizeof *file->sections;
     file->sections = memory_resize(file->sections, size);
     char *copy = memory_alloc(len + 1);
@@ -89,9 +96,10 @@ static void read_section(struct reading *reading, const char *header, const char
         complain(reading, "section without a name (write [section])");
         return;
     }
-    reading->skip = false;
     reading->section = add_section(reading, name, (size_t)(name_end - name));
-    add_entry(reading, (struct inifile_entry){0});
+    reading->skip = reading->section < 0;
+    if (!reading->skip)
+        add_entry(reading, (struct inifile_entry){0});
 }
 
 /* inih's fgets: gives it one line, or an empty one where there is nothing for it. */

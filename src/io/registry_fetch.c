@@ -66,7 +66,8 @@ static void finish(struct request *request, CURLcode code)
         curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     else if (request->too_large)
         status = REGISTRY_FETCH_TOO_LARGE;
-    request->done(request->context, (int)status, request->body.data, request->body.len,
+    request->done(request->context, (int)status,
+                  request->body.len > 0 ? request->body.data : "", request->body.len,
                   code == CURLE_OK ? NULL : error);
     request_free(request);
 }

@@ -3,7 +3,7 @@
  * With two, the first is the writer's. Whatever parses is fingerprinted, compiled whole and with
  * some paths, and run over a few bytes. */
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "avrofingerprint.h"

@@ -420,8 +420,10 @@ class Freshetd:
             return f"no STATUS: {error}"
 
     def control(self, *words, path=None, timeout=30):
+        """Sends a command; returns its answer, the lines of a longer one joined."""
         with Resp(path or self.control_socket, timeout) as peer:
-            return peer.command(*words)
+            answer = peer.command(*words)
+        return "\n".join(map(str, answer)) if isinstance(answer, list) else answer
 
     def fates(self):
         """Returns the count of each fate, from the metrics."""

@@ -72,7 +72,9 @@ LIBC_HEADERS = set("""assert complex ctype errno fenv float inttypes iso646 limi
 # A generated file -> the command whose output it must be.
 GENERATED = {
     "deploy/freshet.ini": ["freshetd", "--dump", "config", "--format", "ini"],
-    "deploy/man/freshetd.8": ["freshetd", "--dump", "config", "--format", "man"],
+    "deploy/man/freshet.ini.5": ["freshetd", "--dump", "config", "--format", "man"],
+    **{f"deploy/man/freshet-{name}.7": ["freshetd", "--dump", name, "--format", "man"]
+       for name in ("operators", "metrics", "control", "fates")},
 }
 MARKER = re.compile(r"^<!-- generated: (.+) -->$")
 

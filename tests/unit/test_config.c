@@ -17,9 +17,6 @@
 
 static char directory[] = "/tmp/freshet-test-config-XXXXXX";
 
-static const char minimum[] = "[schema]\nreader = click.avsc\nframing = raw\n"
-                              "[features]\nfile = features.ini\n";
-
 static char *path_of(const char *name)
 {
     static char path[256];
@@ -37,15 +34,23 @@ static char *write_file(const char *name, const char *text)
     return path;
 }
 
-/* Loads minimum and text; what is wrong goes to said without the directory's name. */
+/* The keys that every configuration needs come from the environment, so that tests write only what
+ * they are about. */
+static void require(bool wanted)
+{
+    static const char *const names[][2] = {{"FRESHET_SCHEMA_READER", "click.avsc"},
+                                           {"FRESHET_SCHEMA_FRAMING", "raw"},
+                                           {"FRESHET_FEATURES_FILE", "features.ini"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(wanted ? setenv(names[i][0], names[i][1], 1) : unsetenv(names[i][0]), 0);
+}
+
+/* Loads a file of this text; what is wrong goes to said without the directory's name. */
 static struct config *load(const char *text, struct text *said)
 {
-    struct text content = {0};
     struct config_errors errors = {0};
-    text_printf(&content, "%s%s", minimum, text);
-    struct config *config = config_load(write_file("freshet.ini", content.data), &errors);
+    struct config *config = config_load(write_file("freshet.ini", text), &errors);
     assert_non_null(config);
-    text_free(&content);
     struct text printed = {0};
     config_errors_print(&errors, &printed);
     text_append_string(said, "");
@@ -104,11 +109,12 @@ static void ini_lines(void **state)
           "f:1: section header without ] (write [section])\n"
           "f:3: text after a section header (put it, or the comment, on its own line)\n"
           "f:5: section without a name (write [section])\n");
-    PARSE("[a]\nnothing\n= 1\nx=1\n[b]\nx=1\n[a]\nx=2\n",
-          "[a]@1\na/x=1@4:3\n[b]@5\nb/x=1@6:3\n[a]@7\n"
+    PARSE("[a]\nnothing\n= 1\nx=1\nx=2\n[b]\nx=1\n[a]\ny=2\n",
+          "[a]@1\na/x=1@4:3\n[b]@6\nb/x=1@7:3\n"
           "f:2: neither a [section] nor an entry (write key = value)\n"
           "f:3: an entry without a key (write key = value)\n"
-          "f:8: x stands twice in [a] (first in line 4; remove one)\n");
+          "f:5: x stands twice in [a] (first in line 4; remove one)\n"
+          "f:8: [a] stands twice (first in line 1; rename this one, or put its keys there)\n");
     PARSE("[a]\nx=1\0002\ny=1", "[a]@1\na/y=1@3:3\nf:2: a zero byte (this is not a text file)\n");
 }
 
@@ -204,7 +210,7 @@ static void expect_refused(const struct config_row *row, const char *value)
     struct text text = {0}, said = {0}, expected = {0};
     text_printf(&text, "\n[%s]\n%s = %s\n", row->section, row->key, value);
     config_free(load(text.data, &said));
-    text_printf(&expected, "freshet.ini:8: %s: ", row->name);
+    text_printf(&expected, "freshet.ini:3: %s: ", row->name);
     if (!strstr(said.data, expected.data))
         fail_msg("%s = %s gave %s", row->name, value, said.data);
     text_free(&text);
@@ -219,7 +225,7 @@ static void every_limit(void **state)
         const struct config_row *row = &config_rows[i];
         if (i == CONFIG_ROW_schema_reader || i == CONFIG_ROW_schema_framing ||
             i == CONFIG_ROW_features_file)
-            continue; /* they stand in every file of this test already */
+            continue; /* the environment has the last word, see require */
         char number[64];
         if (row->type == CONFIG_STRING || row->type == CONFIG_PATH || row->type == CONFIG_SECRET) {
             char *longer = memory_alloc((size_t)row->max + 2);
@@ -289,42 +295,42 @@ static void checks_of_values(void **state)
 {
     (void)state;
     expect_said("[kafak]\n[checkpoint]\nx = 1\n[session]\ngpa = 1\nnothing_like_it = 2\n",
-                "freshet.ini:6: unknown section [kafak] (did you mean [kafka]?)\n"
-                "freshet.ini:7: unknown section [checkpoint] (see freshetd --dump config)\n"
-                "freshet.ini:10: unknown key gpa in [session] (did you mean gap?)\n"
-                "freshet.ini:11: unknown key nothing_like_it in [session] (it has gap, lateness, "
+                "freshet.ini:1: unknown section [kafak] (did you mean [kafka]?)\n"
+                "freshet.ini:2: unknown section [checkpoint] (see freshetd --dump config)\n"
+                "freshet.ini:5: unknown key gpa in [session] (did you mean gap?)\n"
+                "freshet.ini:6: unknown key nothing_like_it in [session] (it has gap, lateness, "
                 "cut_at, cut_every)\n");
     expect_said("[session]\ngap = 0\nlateness = -1s\n",
-                "freshet.ini:7: session.gap: 0 is too small (at least 1ms, at most 365d)\n"
-                "freshet.ini:8: session.lateness: \"-1s\" is not a duration such as 250ms, 30s, "
+                "freshet.ini:2: session.gap: 0 is too small (at least 1ms, at most 365d)\n"
+                "freshet.ini:3: session.lateness: \"-1s\" is not a duration such as 250ms, 30s, "
                 "1h30m or 7d (write one)\n");
     expect_said("[log]\nlevel = loud\n",
-                "freshet.ini:7: log.level: \"loud\" is none of its words (error, warning, info, "
+                "freshet.ini:2: log.level: \"loud\" is none of its words (error, warning, info, "
                 "debug)\n");
     expect_said("[kafka]\nstart = soon\ntopic = a b\ngroup.id = a{b\n",
-                "freshet.ini:7: kafka.start: \"soon\" is no start (write beginning, latest, or a "
+                "freshet.ini:2: kafka.start: \"soon\" is no start (write beginning, latest, or a "
                 "time such as 2026-01-31T00:00:00Z)\n"
-                "freshet.ini:8: kafka.topic: \"a b\" is no topic name (letters, digits, `.`, `_` "
+                "freshet.ini:3: kafka.topic: \"a b\" is no topic name (letters, digits, `.`, `_` "
                 "and `-` only)\n"
-                "freshet.ini:9: kafka.group.id: has { or }, which mean something in names of Redis "
+                "freshet.ini:4: kafka.group.id: has { or }, which mean something in names of Redis "
                 "keys (leave them out)\n");
     expect_said("[late]\ntopic = clicks\ndead_letter_topic = clicks\n",
-                "freshet.ini:7: late.topic: is the input topic, so late records would come back "
+                "freshet.ini:2: late.topic: is the input topic, so late records would come back "
                 "(name another)\n"
-                "freshet.ini:8: late.dead_letter_topic: is the input topic, so bad records would "
+                "freshet.ini:3: late.dead_letter_topic: is the input topic, so bad records would "
                 "come back (name another)\n");
     expect_said("[redis]\nkey = features\n[http]\nlisten = 9464\n[control]\nsocket = a\n"
                 "stat_socket = a\n",
-                "freshet.ini:7: redis.key: \"features\" must have {key} once (write for example "
+                "freshet.ini:2: redis.key: \"features\" must have {key} once (write for example "
                 "features:{key})\n"
-                "freshet.ini:9: http.listen: \"9464\" is no address (write HOST:PORT such as "
+                "freshet.ini:4: http.listen: \"9464\" is no address (write HOST:PORT such as "
                 "127.0.0.1:9464 or [::1]:9464, or nothing)\n"
-                "freshet.ini:12: control.stat_socket: is control.socket, too (name another, or "
+                "freshet.ini:7: control.stat_socket: is control.socket, too (name another, or "
                 "leave one empty)\n");
     expect_said("[redis]\nkey = {key}{key}\nurl = redis://a@h\nuser = b\n",
-                "freshet.ini:7: redis.key: \"{key}{key}\" must have {key} once (write for example "
+                "freshet.ini:2: redis.key: \"{key}{key}\" must have {key} once (write for example "
                 "features:{key})\n"
-                "freshet.ini:9: redis.user: is not the user in redis.url (write it in one "
+                "freshet.ini:4: redis.user: is not the user in redis.url (write it in one "
                 "place)\n");
 }
 
@@ -333,9 +339,9 @@ static void checks_of_times(void **state)
     (void)state;
     expect_said("[session]\ngap = 1h\nlateness = 30m\ncut_every = 7h\n"
                 "[time]\nwindow_lateness = 1h29m\n",
-                "freshet.ini:9: session.cut_every: would cut at other times every day (write a "
+                "freshet.ini:4: session.cut_every: would cut at other times every day (write a "
                 "part of a day such as 1h, 6h or 12h, or whole days)\n"
-                "freshet.ini:11: time.window_lateness: is less than session.lateness + "
+                "freshet.ini:6: time.window_lateness: is less than session.lateness + "
                 "session.gap (write at least 1h30m, or 0)\n");
     expect_said("[session]\ncut_every = 7h\ncut_at = off\n[time]\nwindow_lateness = 30m\n", "");
 }
@@ -344,12 +350,12 @@ static void checks_of_schemas(void **state)
 {
     (void)state;
     expect_said("[schema]\nregistry = localhost:8081\nregistry_password = x\n",
-                "freshet.ini:7: schema.registry: is no address (write http://HOST:PORT or "
+                "freshet.ini:2: schema.registry: is no address (write http://HOST:PORT or "
                 "https://HOST:PORT, with a path if the registry has one)\n"
-                "freshet.ini:8: schema.registry_password: has no user (set "
+                "freshet.ini:3: schema.registry_password: has no user (set "
                 "schema.registry_user)\n");
     expect_said("[schema]\nregistry = http://a:b@h/ccompat/v7\n",
-                "freshet.ini:7: schema.registry: has a user in it (use schema.registry_user and "
+                "freshet.ini:2: schema.registry: has a user in it (use schema.registry_user and "
                 "schema.registry_password)\n");
     setenv("FRESHET_SCHEMA_FRAMING", "confluent", 1);
     expect_said("", "FRESHET_SCHEMA_FRAMING: schema.framing: confluent needs a registry (set "
@@ -357,7 +363,7 @@ static void checks_of_schemas(void **state)
     setenv("FRESHET_SCHEMA_FRAMING", "single_object", 1);
     expect_said("", "FRESHET_SCHEMA_FRAMING: schema.framing: single_object needs schemas (set "
                     "schema.writers to their files)\n");
-    unsetenv("FRESHET_SCHEMA_FRAMING");
+    require(true);
 }
 
 static void missing_keys(void **state)
@@ -365,12 +371,14 @@ static void missing_keys(void **state)
     (void)state;
     struct config_errors errors = {0};
     struct text out = {0};
+    require(false);
     struct config *config = config_load(
         write_file("empty.ini", "# nothing\n\n[schema]\nframing = raw\n"), &errors);
     config_errors_print(&errors, &out);
     assert_non_null(strstr(out.data, "empty.ini:3: schema.reader is not set (set it: The Avro"));
     assert_non_null(strstr(out.data, "empty.ini:1: features.file is not set (set it: The"));
     assert_int_equal(errors.count, 2);
+    require(true);
     config_free(config);
     config_errors_free(&errors);
     text_free(&out);
@@ -395,19 +403,19 @@ static void references(void **state)
     text_free(&said);
     expect_said("[redis]\npassword = ${cred:../x}\nuser = ${env:TEST_USER}\nprefix = ${fiel:a}\n"
                 "key = ${oops\n[log]\nlevel = ${file:secret}\n",
-                "freshet.ini:7: redis.password: credential \"../x\" has a / (give its name only)\n"
-                "freshet.ini:8: redis.user: environment variable TEST_USER is not set (set it)\n"
-                "freshet.ini:9: redis.prefix: ${fiel:a} means nothing (write ${env:NAME}, "
+                "freshet.ini:2: redis.password: credential \"../x\" has a / (give its name only)\n"
+                "freshet.ini:3: redis.user: environment variable TEST_USER is not set (set it)\n"
+                "freshet.ini:4: redis.prefix: ${fiel:a} means nothing (write ${env:NAME}, "
                 "${file:/path} or ${cred:name})\n"
-                "freshet.ini:10: redis.key: ${ without } (write ${env:NAME}, ${file:/path} or "
+                "freshet.ini:5: redis.key: ${ without } (write ${env:NAME}, ${file:/path} or "
                 "${cred:name}; a text with ${ in it can come from a file)\n"
-                "freshet.ini:12: log.level: \"${file:secret}\" is none of its words (error, "
+                "freshet.ini:7: log.level: \"${file:secret}\" is none of its words (error, "
                 "warning, info, debug)\n");
     unsetenv("CREDENTIALS_DIRECTORY");
     expect_said("[redis]\npassword = ${cred:a}\nuser = ${file:/nowhere/x}\n",
-                "freshet.ini:7: redis.password: credential \"a\", but CREDENTIALS_DIRECTORY is not "
+                "freshet.ini:2: redis.password: credential \"a\", but CREDENTIALS_DIRECTORY is not "
                 "set (have systemd start it with LoadCredential=a:..., or use ${file:})\n"
-                "freshet.ini:8: redis.user: /nowhere/x cannot be read: No such file or directory "
+                "freshet.ini:3: redis.user: /nowhere/x cannot be read: No such file or directory "
                 "(look at its name and rights)\n");
 }
 
@@ -452,10 +460,10 @@ static void kafka_properties(void **state)
     struct text said = {0};
     config_free(load("[kafka]\nsession.timeout.ms = soon\nbootstrap.server = a\n"
                      "enable.auto.commit = true\n", &said));
-    assert_non_null(strstr(said.data, "freshet.ini:7: kafka.session.timeout.ms: "));
-    assert_non_null(strstr(said.data, "freshet.ini:8: kafka.bootstrap.server: "));
+    assert_non_null(strstr(said.data, "freshet.ini:2: kafka.session.timeout.ms: "));
+    assert_non_null(strstr(said.data, "freshet.ini:3: kafka.bootstrap.server: "));
     assert_non_null(strstr(said.data, "(did you mean bootstrap.servers?)"));
-    assert_non_null(strstr(said.data, "freshet.ini:9: kafka.enable.auto.commit: "));
+    assert_non_null(strstr(said.data, "freshet.ini:4: kafka.enable.auto.commit: "));
     text_free(&said);
 }
 
@@ -507,7 +515,7 @@ static void reload(void **state)
     config_free(fresh);
     text_clear(&said);
     config_append_origin(old, &config_rows[CONFIG_ROW_log_level], &said);
-    assert_non_null(strstr(said.data, "freshet.ini:10"));
+    assert_non_null(strstr(said.data, "freshet.ini:5"));
     config_free(old);
     text_free(&said);
 }
@@ -561,20 +569,10 @@ static void reach(void **state)
     text_free(&said);
 }
 
-static void nearest(void **state)
-{
-    (void)state;
-    const char *const words[] = {"gap", "lateness", "cut_at", "cut_every", NULL};
-    assert_string_equal(text_nearest("latness", words), "lateness");
-    assert_string_equal(text_nearest("gpa", words), "gap");
-    assert_string_equal(text_nearest("cut-every", words), "cut_every");
-    assert_null(text_nearest("window", words));
-    assert_null(text_nearest("", words));
-}
-
 static int set_up(void **state)
 {
     (void)state;
+    require(true);
     return mkdtemp(directory) ? 0 : -1;
 }
 
@@ -598,7 +596,7 @@ int main(void)
         cmocka_unit_test(references),        cmocka_unit_test(environment),
         cmocka_unit_test(kafka_properties),  cmocka_unit_test(secrets),
         cmocka_unit_test(reload),            cmocka_unit_test(salt),
-        cmocka_unit_test(reach),             cmocka_unit_test(nearest),
+        cmocka_unit_test(reach),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -12,8 +12,8 @@
  *
  * One entry is one line; blanks around key and value do not count, `:` may stand for `=`. A
  * comment is a line of its own that begins with `#` or `;`: within a line both are part of the
- * value, because expressions and passwords have them. Sections may be opened again; a key may
- * stand once in a section.
+ * value, because expressions and passwords have them. A section may stand once in a file, and a
+ * key once in a section.
  */
 enum {
     INIFILE_LINE_MAX = 8192,     /* bytes of a line; a longer one is an error */
@@ -23,7 +23,7 @@ enum {
 
 struct inifile_section {
     char *name;
-    int line; /* where it first stands */
+    int line; /* of its header */
 };
 
 struct inifile_entry {
