@@ -30,8 +30,8 @@ static void bucket_add(struct deadlines_bucket *bucket, struct deadline deadline
     if (bucket->count == bucket->capacity) {
         expect(bucket->capacity <= UINT32_MAX / 2);
         bucket->capacity = bucket->capacity ? 2 * bucket->capacity : BUCKET_FIRST_CAPACITY;
-        bucket->entries = memory_resize(bucket->entries,
-                                        (size_t)bucket->capacity * sizeof bucket->entries[0]);
+        bucket->entries =
+            memory_resize(bucket->entries, (size_t)bucket->capacity * sizeof bucket->entries[0]);
     }
     bucket->entries[bucket->count++] = deadline;
 }

@@ -82,7 +82,8 @@ static const char *conversion_read(struct conversion *c, const char *format, va_
     for (; *format && strchr("-+ #0123456789.*", *format); format++) {
         if (*format == '.')
             c->precision = 0;
-        else if (c->precision >= 0 && *format >= '0' && *format <= '9' && c->precision < LOG_LINE_MAX)
+        else if (c->precision >= 0 && *format >= '0' && *format <= '9' &&
+                 c->precision < LOG_LINE_MAX)
             c->precision = c->precision * 10 + (*format - '0');
         if (*format == '*') {
             int number = va_arg(*arguments, int);

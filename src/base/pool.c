@@ -89,7 +89,8 @@ static void pool_grow(struct pool *pool)
     if (!chunk)
         unreachable("out of memory");
     if (huge)
-        (void)madvise(chunk, size, MADV_HUGEPAGE); /* a hint: random access then costs fewer misses */
+        (void)madvise(chunk, size,
+                      MADV_HUGEPAGE); /* a hint: random access then costs fewer misses */
     *chunk = (struct pool_chunk){.older = pool->chunks, .size = size};
     pool->chunks = chunk;
     pool->system_bytes += size;

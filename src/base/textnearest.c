@@ -26,8 +26,8 @@ static int edits(const char *a, const char *b)
         const int *before = rows[(i + 1) % 3];
         row[0] = (int)i;
         for (size_t j = 1; j <= len_b; j++) {
-            row[j] = smaller(above[j - 1] + (a[i - 1] != b[j - 1]),
-                             smaller(above[j], row[j - 1]) + 1);
+            row[j] =
+                smaller(above[j - 1] + (a[i - 1] != b[j - 1]), smaller(above[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = smaller(row[j], before[j - 2] + 1);
         }

@@ -106,9 +106,9 @@ bool text_parse_duration(const char *string, int64_t *ms)
 
 bool text_parse_size(const char *string, int64_t *bytes)
 {
-    static const struct unit units[] = {{"", 1},          {"kB", 1000},       {"MB", 1000000},
-                                        {"GB", 1000000000}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
-                                        {"GiB", 1 << 30}, {NULL, 0}};
+    static const struct unit units[] = {
+        {"", 1},          {"kB", 1000},     {"MB", 1000000},  {"GB", 1000000000},
+        {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {NULL, 0}};
     const char *at = string;
     int64_t number;
     if (!take_number(&at, &number))

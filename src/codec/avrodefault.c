@@ -28,7 +28,7 @@ static bool put_real(struct encoder *encoder, enum avro_kind kind, const struct 
 {
     if (json->type != JSON_TREE_INTEGER && json->type != JSON_TREE_REAL)
         return false;
-    if (kind == AVRO_FLOAT) {
+    if (kind == AVRO_KIND_FLOAT) {
         float number = (float)json->real;
         uint32_t bits;
         memcpy(&bits, &number, sizeof bits);
@@ -43,12 +43,11 @@ static bool put_real(struct encoder *encoder, enum avro_kind kind, const struct 
     return true;
 }
 
-static bool put_integer(struct encoder *encoder, enum avro_kind kind,
-                        const struct json_node *json)
+static bool put_integer(struct encoder *encoder, enum avro_kind kind, const struct json_node *json)
 {
     if (json->type != JSON_TREE_INTEGER)
         return false;
-    if (kind == AVRO_INT && (json->integer < INT32_MIN || json->integer > INT32_MAX))
+    if (kind == AVRO_KIND_INT && (json->integer < INT32_MIN || json->integer > INT32_MAX))
         return false;
     put_long(encoder, json->integer);
     return true;
@@ -63,9 +62,9 @@ static bool put_bytes(struct encoder *encoder, const struct avro_type *type,
     size_t len = 0;
     for (size_t i = 0; i < json->len; i++)
         len += ((uint8_t)json->text[i] & 0xc0) != 0x80;
-    if (type->kind == AVRO_FIXED && len != type->count)
+    if (type->kind == AVRO_KIND_FIXED && len != type->count)
         return false;
-    if (type->kind == AVRO_BYTES)
+    if (type->kind == AVRO_KIND_BYTES)
         put_long(encoder, (int64_t)len);
     for (size_t i = 0; i < json->len; i++) {
         uint8_t byte = (uint8_t)json->text[i];
@@ -105,12 +104,12 @@ static bool put_text(struct encoder *encoder, const char *text, size_t len)
 static bool put_collection(struct encoder *encoder, const struct avro_type *type,
                            const struct json_node *json)
 {
-    if (json->type != (type->kind == AVRO_MAP ? JSON_TREE_OBJECT : JSON_TREE_ARRAY))
+    if (json->type != (type->kind == AVRO_KIND_MAP ? JSON_TREE_OBJECT : JSON_TREE_ARRAY))
         return false;
     if (json->count)
         put_long(encoder, (int64_t)json->count);
     for (const struct json_node *child = json->first; child; child = child->next) {
-        if (type->kind == AVRO_MAP)
+        if (type->kind == AVRO_KIND_MAP)
             put_text(encoder, child->key, strlen(child->key));
         if (!put_value(encoder, type->item, child))
             return false;
@@ -154,32 +153,32 @@ static bool put_of_kind(struct encoder *encoder, const struct avro_type *type,
                         const struct json_node *json)
 {
     switch ((enum avro_kind)type->kind) {
-    case AVRO_NULL:
+    case AVRO_KIND_NULL:
         return json->type == JSON_TREE_NULL;
-    case AVRO_BOOLEAN:
+    case AVRO_KIND_BOOLEAN:
         if (json->type != JSON_TREE_TRUE && json->type != JSON_TREE_FALSE)
             return false;
         text_append_char(&encoder->out, json->type == JSON_TREE_TRUE);
         return true;
-    case AVRO_INT:
-    case AVRO_LONG:
+    case AVRO_KIND_INT:
+    case AVRO_KIND_LONG:
         return put_integer(encoder, type->kind, json);
-    case AVRO_FLOAT:
-    case AVRO_DOUBLE:
+    case AVRO_KIND_FLOAT:
+    case AVRO_KIND_DOUBLE:
         return put_real(encoder, type->kind, json);
-    case AVRO_BYTES:
-    case AVRO_FIXED:
+    case AVRO_KIND_BYTES:
+    case AVRO_KIND_FIXED:
         return put_bytes(encoder, type, json);
-    case AVRO_STRING:
+    case AVRO_KIND_STRING:
         return json->type == JSON_TREE_STRING && put_text(encoder, json->text, json->len);
-    case AVRO_RECORD:
+    case AVRO_KIND_RECORD:
         return put_record(encoder, type, json);
-    case AVRO_ENUM:
+    case AVRO_KIND_ENUM:
         return put_symbol(encoder, type, json);
-    case AVRO_ARRAY:
-    case AVRO_MAP:
+    case AVRO_KIND_ARRAY:
+    case AVRO_KIND_MAP:
         return put_collection(encoder, type, json);
-    case AVRO_UNION:
+    case AVRO_KIND_UNION:
         return put_union(encoder, type, json);
     }
     return false;
@@ -220,15 +219,15 @@ bool avrodefault_encode(struct avroschema *schema, struct avro_error *err)
     bool ok = true;
     for (size_t i = 0; ok && i < schema->named_count; i++) {
         struct avro_type *type = schema->named[i];
-        for (uint32_t f = 0; ok && type->kind == AVRO_RECORD && f < type->count; f++) {
+        for (uint32_t f = 0; ok && type->kind == AVRO_KIND_RECORD && f < type->count; f++) {
             struct avro_field *field = &type->fields[f];
             if (!field->default_json || encode_field(&encoder, &schema->arena, field))
                 continue;
             ok = false;
             if (encoder.limit)
-                avroerror_set(err, AVRO_LIMIT, "the defaults are too large or nested too deep");
+                avroerror_set(err, AVRO_ERROR_LIMIT, "the defaults are too large or too deep");
             else
-                avroerror_set(err, AVRO_SCHEMA, "the default does not fit the type %s",
+                avroerror_set(err, AVRO_ERROR_SCHEMA, "the default does not fit the type %s",
                               avroschema_kind_name(field->type->kind));
             (void)snprintf(err->path, sizeof err->path, "%s.%s", type->full_name, field->name);
         }

@@ -7,8 +7,12 @@
 const char *avroerror_name(enum avro_error_code code)
 {
     static const char *const names[] = {
-        [AVRO_OK] = "ok",     [AVRO_SCHEMA] = "schema",       [AVRO_RESOLVE] = "resolve",
-        [AVRO_DATA] = "data", [AVRO_MALFORMED] = "malformed", [AVRO_LIMIT] = "limit",
+        [AVRO_ERROR_NONE] = "ok",
+        [AVRO_ERROR_SCHEMA] = "schema",
+        [AVRO_ERROR_RESOLVE] = "resolve",
+        [AVRO_ERROR_DATA] = "data",
+        [AVRO_ERROR_MALFORMED] = "malformed",
+        [AVRO_ERROR_LIMIT] = "limit",
     };
     return names[code];
 }

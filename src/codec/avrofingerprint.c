@@ -50,35 +50,35 @@ static void put_named(struct canonical *c, const struct avro_type *type)
     c->seen[c->seen_count++] = type->full_name;
     text_printf(c->out, "{\"name\":\"%s\",\"type\":\"%s\"", type->full_name,
                 avroschema_kind_name(type->kind));
-    if (type->kind == AVRO_RECORD)
+    if (type->kind == AVRO_KIND_RECORD)
         put_record(c, type);
-    else if (type->kind == AVRO_FIXED)
+    else if (type->kind == AVRO_KIND_FIXED)
         text_printf(c->out, ",\"size\":%u", (unsigned)type->count);
     else
         text_append_string(c->out, ",\"symbols\":[");
-    for (uint32_t i = 0; type->kind == AVRO_ENUM && i < type->count; i++) {
+    for (uint32_t i = 0; type->kind == AVRO_KIND_ENUM && i < type->count; i++) {
         text_append_string(c->out, i ? "," : "");
         put_quoted(c, type->symbols[i]);
     }
-    text_append_string(c->out, type->kind == AVRO_ENUM ? "]}" : "}");
+    text_append_string(c->out, type->kind == AVRO_KIND_ENUM ? "]}" : "}");
 }
 
 static void put_type(struct canonical *c, const struct avro_type *type)
 {
     switch (type->kind) {
-    case AVRO_RECORD:
-    case AVRO_ENUM:
-    case AVRO_FIXED:
+    case AVRO_KIND_RECORD:
+    case AVRO_KIND_ENUM:
+    case AVRO_KIND_FIXED:
         put_named(c, type);
         return;
-    case AVRO_ARRAY:
-    case AVRO_MAP:
-        text_append_string(c->out, type->kind == AVRO_ARRAY ? "{\"type\":\"array\",\"items\":"
-                                                            : "{\"type\":\"map\",\"values\":");
+    case AVRO_KIND_ARRAY:
+    case AVRO_KIND_MAP:
+        text_append_string(c->out, type->kind == AVRO_KIND_ARRAY ? "{\"type\":\"array\",\"items\":"
+                                                                 : "{\"type\":\"map\",\"values\":");
         put_type(c, type->item);
         text_append_char(c->out, '}');
         return;
-    case AVRO_UNION:
+    case AVRO_KIND_UNION:
         text_append_char(c->out, '[');
         for (uint32_t i = 0; i < type->count; i++) {
             text_append_string(c->out, i ? "," : "");

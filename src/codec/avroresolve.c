@@ -1,4 +1,4 @@
-/* Schema resolution, judged before any datum; recursive types are taken to resolve until shown not to. */
+/* Schema resolution before any datum; recursive types are taken to resolve until shown not to. */
 #include "avroresolve.h"
 
 #include <stdio.h>
@@ -20,8 +20,7 @@ void avroresolve_free(struct avroresolve *resolve)
     arena_free(&resolve->arena);
 }
 
-static struct avroresolve_pair *pair_of(struct avroresolve *resolve,
-                                        const struct avro_type *writer,
+static struct avroresolve_pair *pair_of(struct avroresolve *resolve, const struct avro_type *writer,
                                         const struct avro_type *reader)
 {
     size_t bucket = ((uintptr_t)writer / 16 + (uintptr_t)reader / 16 * 31) % AVRORESOLVE_BUCKETS;
@@ -49,16 +48,16 @@ static bool names_match(const struct avro_type *writer, const struct avro_type *
 static bool is_promotable(enum avro_kind writer, enum avro_kind reader)
 {
     switch (writer) {
-    case AVRO_INT:
-        return reader == AVRO_LONG || reader == AVRO_FLOAT || reader == AVRO_DOUBLE;
-    case AVRO_LONG:
-        return reader == AVRO_FLOAT || reader == AVRO_DOUBLE;
-    case AVRO_FLOAT:
-        return reader == AVRO_DOUBLE;
-    case AVRO_STRING:
-        return reader == AVRO_BYTES;
-    case AVRO_BYTES:
-        return reader == AVRO_STRING;
+    case AVRO_KIND_INT:
+        return reader == AVRO_KIND_LONG || reader == AVRO_KIND_FLOAT || reader == AVRO_KIND_DOUBLE;
+    case AVRO_KIND_LONG:
+        return reader == AVRO_KIND_FLOAT || reader == AVRO_KIND_DOUBLE;
+    case AVRO_KIND_FLOAT:
+        return reader == AVRO_KIND_DOUBLE;
+    case AVRO_KIND_STRING:
+        return reader == AVRO_KIND_BYTES;
+    case AVRO_KIND_BYTES:
+        return reader == AVRO_KIND_STRING;
     default:
         return false;
     }
@@ -71,7 +70,7 @@ static int fitness(const struct avro_type *writer, const struct avro_type *reade
         return is_promotable(writer->kind, reader->kind) ? 1 : 0;
     if (!writer->full_name)
         return 3;
-    if (writer->kind == AVRO_FIXED && writer->count != reader->count)
+    if (writer->kind == AVRO_KIND_FIXED && writer->count != reader->count)
         return 0;
     if (strcmp(writer->full_name, reader->full_name) == 0)
         return 3;
@@ -166,7 +165,7 @@ static bool check_fields(struct avroresolve *resolve, const struct avro_type *wr
     for (uint32_t i = 0; i < reader->count; i++) {
         if (found[i] || reader->fields[i].default_bytes)
             continue;
-        avroerror_set(err, AVRO_RESOLVE,
+        avroerror_set(err, AVRO_ERROR_RESOLVE,
                       "the writer has no field \"%.80s\" and the reader has no default for it",
                       reader->fields[i].name);
         return refuse(resolve, err);
@@ -182,7 +181,7 @@ static bool check_record(struct avroresolve *resolve, const struct avro_type *wr
     if (pair->state == PAIR_ASSUMED)
         return true;
     if (pair->state == PAIR_FAILED) {
-        avroerror_set(err, AVRO_RESOLVE, "%.80s of the writer does not resolve to %.80s",
+        avroerror_set(err, AVRO_ERROR_RESOLVE, "%.80s of the writer does not resolve to %.80s",
                       writer->full_name, reader->full_name);
         return refuse(resolve, err);
     }
@@ -206,10 +205,10 @@ static bool check_writer_union(struct avroresolve *resolve, const struct avro_ty
     for (uint32_t i = 0; i < writer->count; i++) {
         if (avroresolve_check(resolve, writer->branches[i], reader, err))
             return true;
-        if (err->code == AVRO_LIMIT)
+        if (err->code == AVRO_ERROR_LIMIT)
             return false;
     }
-    avroerror_set(err, AVRO_RESOLVE, "no branch of the writer's union resolves to %.80s",
+    avroerror_set(err, AVRO_ERROR_RESOLVE, "no branch of the writer's union resolves to %.80s",
                   type_name(reader));
     return refuse(resolve, err);
 }
@@ -217,24 +216,25 @@ static bool check_writer_union(struct avroresolve *resolve, const struct avro_ty
 static bool check_types(struct avroresolve *resolve, const struct avro_type *writer,
                         const struct avro_type *reader, struct avro_error *err)
 {
-    if (writer->kind == AVRO_UNION)
+    if (writer->kind == AVRO_KIND_UNION)
         return check_writer_union(resolve, writer, reader, err);
-    if (reader->kind == AVRO_UNION) {
+    if (reader->kind == AVRO_KIND_UNION) {
         const struct avro_type *branch = avroresolve_branch(writer, reader);
         if (branch)
             return avroresolve_check(resolve, writer, branch, err);
-        avroerror_set(err, AVRO_RESOLVE, "the reader's union has no branch for the writer's %.80s",
-                      type_name(writer));
+        avroerror_set(err, AVRO_ERROR_RESOLVE,
+                      "the reader's union has no branch for the writer's %.80s", type_name(writer));
         return refuse(resolve, err);
     }
     if (!fitness(writer, reader)) {
-        avroerror_set(err, AVRO_RESOLVE, "the writer's %.80s does not resolve to the reader's %.80s",
+        avroerror_set(err, AVRO_ERROR_RESOLVE,
+                      "the writer's %.80s does not resolve to the reader's %.80s",
                       type_name(writer), type_name(reader));
         return refuse(resolve, err);
     }
-    if (reader->kind == AVRO_RECORD)
+    if (reader->kind == AVRO_KIND_RECORD)
         return check_record(resolve, writer, reader, err);
-    if (reader->kind == AVRO_ARRAY || reader->kind == AVRO_MAP)
+    if (reader->kind == AVRO_KIND_ARRAY || reader->kind == AVRO_KIND_MAP)
         return check_part(resolve, writer->item, reader->item, "[]", err);
     return true;
 }
@@ -243,7 +243,8 @@ bool avroresolve_check(struct avroresolve *resolve, const struct avro_type *writ
                        const struct avro_type *reader, struct avro_error *err)
 {
     if (++resolve->checks > AVROPLAN_MAX_CHECKS || resolve->depth == AVROPLAN_MAX_DEPTH) {
-        avroerror_set(err, AVRO_LIMIT, "the schemas are too deep or too intertwined to compare");
+        avroerror_set(err, AVRO_ERROR_LIMIT,
+                      "the schemas are too deep or too intertwined to compare");
         return refuse(resolve, err);
     }
     resolve->depth++;

@@ -1,151 +1,15 @@
-/* The machine: one small function per instruction, all inlined into one loop, state in registers. */
+/* The machine: a small function for each instruction, inlined into one loop. */
 #include "avrorun.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
+#include "avrofail.h"
 #include "avrowire.h"
 #include "clock.h"
 
-/* What is open: a called record, an array or map, or a default. */
-struct frame {
-    const struct avrocode_insn *opener; /* CALL, BLOCKS or DEFAULT */
-    const uint8_t *end;                 /* BLOCKS: of a block with a size; DEFAULT: of the datum */
-    const uint8_t *text;                /* BLOCKS: the map key; DEFAULT: where the datum goes on */
-    size_t text_len;
-    uint64_t left;  /* elements of the block, this one included */
-    uint32_t index; /* of the element */
-};
-
-struct machine {
-    const uint8_t *end;
-    const struct avroplan *plan;
-    struct value *slots;
-    const struct avroplan_sink *sink;
-    struct avro_error *err;
-    const uint8_t *start;
-    uint64_t free_work;
-    uint32_t depth;
-    bool done;
-    struct frame frames[AVROPLAN_MAX_DEPTH];
-};
-
-/* Where the machine is; cur becomes NULL when it stops. Two registers. */
-struct at {
-    const struct avrocode_insn *in;
-    const uint8_t *cur;
-};
-
-#define HOT  static inline __attribute__((always_inline))
-#define COLD static __attribute__((noinline, cold))
+#define HOT static inline __attribute__((always_inline))
 
 HOT struct at next(struct at at, const uint8_t *cur)
 {
     return (struct at){at.in + 1, cur};
-}
-
-/* A field path, written from its end: what has no room is the outer part. */
-struct path {
-    size_t start;
-    bool full;
-    char text[AVROERROR_PATH_MAX - 4]; /* beside "..." and the terminator */
-};
-
-static void prepend(struct path *path, const char *text, size_t len)
-{
-    path->full = path->full || len > path->start;
-    if (path->full)
-        return;
-    path->start -= len;
-    memcpy(path->text + path->start, text, len);
-}
-
-/* [3] or ["key"], with only the harmless characters of the key. */
-static void prepend_element(struct path *path, const struct frame *frame)
-{
-    char text[48];
-    int len;
-    if (!frame->text) {
-        len = snprintf(text, sizeof text, "[%u]", (unsigned)frame->index);
-    } else {
-        char key[33];
-        size_t n = frame->text_len < sizeof key - 1 ? frame->text_len : sizeof key - 1;
-        for (size_t i = 0; i < n; i++) {
-            uint8_t c = frame->text[i];
-            key[i] = (char)(c >= ' ' && c < 0x7f && c != '"' && c != '\\' ? c : '?');
-        }
-        len = snprintf(text, sizeof text, "[\"%.*s\"]", (int)n, key);
-    }
-    prepend(path, text, (size_t)len);
-}
-
-/* From the inside outwards: places of the code, elements and calls of the stack. */
-static void describe_place(const struct machine *m, const struct avrocode_insn *in)
-{
-    struct path path = {.start = sizeof path.text};
-    uint32_t depth = m->depth;
-    for (;;) {
-        const struct avrocode_place *place = m->plan->places[in - m->plan->code];
-        for (; place; place = place->outer) {
-            if (place->name) {
-                prepend(&path, place->name, strlen(place->name));
-                prepend(&path, ".", 1);
-                continue;
-            }
-            while (m->frames[--depth].opener->op != AVROCODE_BLOCKS)
-                ;
-            prepend_element(&path, &m->frames[depth]);
-        }
-        while (depth && m->frames[depth - 1].opener->op != AVROCODE_CALL)
-            depth--;
-        if (!depth)
-            break;
-        in = m->frames[--depth].opener;
-    }
-    size_t dot = path.start < sizeof path.text && path.text[path.start] == '.' && !path.full;
-    (void)snprintf(m->err->path, sizeof m->err->path, "%s%.*s", path.full ? "..." : "",
-                   (int)(sizeof path.text - path.start - dot), path.text + path.start + dot);
-}
-
-COLD struct at fail(struct machine *m, struct at at, enum avro_error_code code, const char *why)
-{
-    avroerror_set(m->err, code, "%s", why);
-    for (uint32_t i = 0; i < m->depth; i++) {
-        if (m->frames[i].opener->op == AVROCODE_DEFAULT) {
-            at.cur = m->frames[i].text;
-            break;
-        }
-    }
-    m->err->offset = (size_t)(at.cur - m->start);
-    describe_place(m, at.in);
-    return (struct at){at.in, NULL};
-}
-
-COLD struct at fail_end(struct machine *m, struct at at)
-{
-    return fail(m, at, AVRO_MALFORMED, "the datum ends too early");
-}
-
-COLD struct at fail_number(struct machine *m, struct at at)
-{
-    for (int i = 0; i < AVROWIRE_MAX_VARINT; i++)
-        if (at.cur + i >= m->end)
-            return fail_end(m, at);
-    return fail(m, at, AVRO_MALFORMED, "a number has more than 64 bits");
-}
-
-COLD struct at fail_bytes(struct machine *m, struct at at)
-{
-    int64_t len = 0;
-    if (!avrowire_long(at.cur, m->end, &len))
-        return fail_number(m, at);
-    return fail(m, at, AVRO_MALFORMED,
-                len < 0 ? "a length is negative" : "a length goes beyond the end of the datum");
-}
-
-COLD struct at fail_int(struct machine *m, struct at at)
-{
-    return fail(m, at, AVRO_MALFORMED, "an int has more than 32 bits");
 }
 
 HOT bool is_int(int64_t number)
@@ -170,9 +34,9 @@ HOT struct at op_CONST(struct machine *m, struct at at)
 HOT struct at op_BOOL(struct machine *m, struct at at)
 {
     if (at.cur == m->end)
-        return fail_end(m, at);
+        return avrofail_end(m, at);
     if (*at.cur > 1)
-        return fail(m, at, AVRO_MALFORMED, "a boolean is neither 0 nor 1");
+        return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "a boolean is neither 0 nor 1");
     m->slots[at.in->slot] = value_bool(*at.cur);
     return next(at, at.cur + 1);
 }
@@ -182,9 +46,9 @@ HOT struct at op_INT(struct machine *m, struct at at)
     int64_t number;
     const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
     if (!cur)
-        return fail_number(m, at);
+        return avrofail_number(m, at);
     if (!is_int(number))
-        return fail_int(m, at);
+        return avrofail_int(m, at);
     m->slots[at.in->slot] = value_long(number);
     return next(at, cur);
 }
@@ -194,7 +58,7 @@ HOT struct at op_LONG(struct machine *m, struct at at)
     int64_t number;
     const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
     if (!cur)
-        return fail_number(m, at);
+        return avrofail_number(m, at);
     m->slots[at.in->slot] = value_long(number);
     return next(at, cur);
 }
@@ -204,9 +68,9 @@ HOT struct at op_REAL(struct machine *m, struct at at)
     int64_t number;
     const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
     if (!cur)
-        return fail_number(m, at);
+        return avrofail_number(m, at);
     if ((at.in->flag & INSN_INT) && !is_int(number))
-        return fail_int(m, at);
+        return avrofail_int(m, at);
     double real = at.in->flag & INSN_FLOAT ? (double)(float)number : (double)number;
     m->slots[at.in->slot] = value_double(real);
     return next(at, cur);
@@ -234,9 +98,9 @@ HOT struct at op_TIME(struct machine *m, struct at at)
     int64_t number;
     const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
     if (!cur)
-        return fail_number(m, at);
+        return avrofail_number(m, at);
     if ((at.in->flag & INSN_INT) && !is_int(number))
-        return fail_int(m, at);
+        return avrofail_int(m, at);
     m->slots[at.in->slot] = value_long(to_ms(number, at.in->a));
     return next(at, cur);
 }
@@ -244,7 +108,7 @@ HOT struct at op_TIME(struct machine *m, struct at at)
 HOT struct at op_FLOAT(struct machine *m, struct at at)
 {
     if (m->end - at.cur < 4)
-        return fail_end(m, at);
+        return avrofail_end(m, at);
     uint32_t bits = le32toh(avrowire_load32(at.cur));
     float real;
     memcpy(&real, &bits, sizeof real);
@@ -255,7 +119,7 @@ HOT struct at op_FLOAT(struct machine *m, struct at at)
 HOT struct at op_DOUBLE(struct machine *m, struct at at)
 {
     if (m->end - at.cur < 8)
-        return fail_end(m, at);
+        return avrofail_end(m, at);
     uint64_t bits = le64toh(avrowire_load64(at.cur));
     double real;
     memcpy(&real, &bits, sizeof real);
@@ -274,9 +138,9 @@ HOT struct at op_STRING(struct machine *m, struct at at)
     size_t len;
     const uint8_t *cur = avrowire_bytes(at.cur, m->end, &text, &len);
     if (!cur)
-        return fail_bytes(m, at);
+        return avrofail_bytes(m, at);
     if (!avrowire_is_ascii(text, len) && !avrowire_is_utf8(text, len))
-        return fail(m, at, AVRO_MALFORMED, "a string is not UTF-8");
+        return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "a string is not UTF-8");
     m->slots[at.in->slot] = text_value(VALUE_STRING, text, len);
     return next(at, cur);
 }
@@ -287,7 +151,7 @@ HOT struct at op_BYTES(struct machine *m, struct at at)
     size_t len;
     const uint8_t *cur = avrowire_bytes(at.cur, m->end, &text, &len);
     if (!cur)
-        return fail_bytes(m, at);
+        return avrofail_bytes(m, at);
     m->slots[at.in->slot] = text_value(VALUE_BYTES, text, len);
     return next(at, cur);
 }
@@ -295,17 +159,9 @@ HOT struct at op_BYTES(struct machine *m, struct at at)
 HOT struct at op_FIXED(struct machine *m, struct at at)
 {
     if ((size_t)(m->end - at.cur) < at.in->a)
-        return fail_end(m, at);
+        return avrofail_end(m, at);
     m->slots[at.in->slot] = text_value(VALUE_BYTES, at.cur, at.in->a);
     return next(at, at.cur + at.in->a);
-}
-
-COLD struct at fail_index(struct machine *m, struct at at)
-{
-    uint64_t number;
-    if (!avrowire_varint(at.cur, m->end, &number))
-        return fail_number(m, at);
-    return fail(m, at, AVRO_MALFORMED, "the index of a branch or symbol is out of range");
 }
 
 /* An index below count, of a union's branch or an enum's symbol; NULL: none. */
@@ -317,23 +173,15 @@ HOT const uint8_t *read_index(struct machine *m, struct at at, uint32_t count, u
     return (number & 1) || number >> 1 >= count ? NULL : cur;
 }
 
-COLD struct at fail_symbol(struct machine *m, struct at at, const char *symbol)
-{
-    char why[AVROERROR_MESSAGE_MAX];
-    (void)snprintf(why, sizeof why, "the reader's enum has no symbol %.80s and no default",
-                   symbol);
-    return fail(m, at, AVRO_DATA, why);
-}
-
 HOT struct at op_ENUM(struct machine *m, struct at at)
 {
     uint32_t index;
     const uint8_t *cur = read_index(m, at, at.in->b, &index);
     if (!cur)
-        return fail_index(m, at);
+        return avrofail_index(m, at);
     struct value symbol = m->plan->consts[at.in->a + index];
     if (symbol.type == VALUE_NULL)
-        return fail_symbol(m, at, symbol.s);
+        return avrofail_symbol(m, at, symbol.s);
     m->slots[at.in->slot] = symbol;
     return next(at, cur);
 }
@@ -343,7 +191,7 @@ HOT struct at op_ENUM(struct machine *m, struct at at)
 HOT struct at op_SKIP(struct machine *m, struct at at)
 {
     if ((size_t)(m->end - at.cur) < at.in->a)
-        return fail_end(m, at);
+        return avrofail_end(m, at);
     return next(at, at.cur + at.in->a);
 }
 
@@ -353,9 +201,9 @@ HOT struct at op_SKIP_INTS(struct machine *m, struct at at)
         int64_t number;
         const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
         if (!cur)
-            return fail_number(m, at);
+            return avrofail_number(m, at);
         if (!is_int(number))
-            return fail_int(m, at);
+            return avrofail_int(m, at);
         at.cur = cur;
     }
     return next(at, at.cur);
@@ -367,7 +215,7 @@ HOT struct at op_SKIP_LONGS(struct machine *m, struct at at)
         uint64_t number;
         const uint8_t *cur = avrowire_varint(at.cur, m->end, &number);
         if (!cur)
-            return fail_number(m, at);
+            return avrofail_number(m, at);
         at.cur = cur;
     }
     return next(at, at.cur);
@@ -380,7 +228,7 @@ HOT struct at op_SKIP_STRINGS(struct machine *m, struct at at)
         size_t len;
         const uint8_t *cur = avrowire_bytes(at.cur, m->end, &text, &len);
         if (!cur)
-            return fail_bytes(m, at);
+            return avrofail_bytes(m, at);
         at.cur = cur;
     }
     return next(at, at.cur);
@@ -390,7 +238,7 @@ HOT struct at op_SKIP_ENUM(struct machine *m, struct at at)
 {
     uint32_t index;
     const uint8_t *cur = read_index(m, at, at.in->b, &index);
-    return cur ? next(at, cur) : fail_index(m, at);
+    return cur ? next(at, cur) : avrofail_index(m, at);
 }
 
 /* Work that no byte of the datum pays for. */
@@ -412,23 +260,25 @@ static struct at block(struct machine *m, struct at at, uint32_t min_bytes, uint
     int64_t number;
     const uint8_t *cur = avrowire_long(at.cur, m->end, &number);
     if (!cur)
-        return fail_number(m, at);
+        return avrofail_number(m, at);
     *end = NULL;
     if (number < 0) {
         int64_t size;
         const uint8_t *after = avrowire_long(cur, m->end, &size);
         if (!after)
-            return fail_number(m, (struct at){at.in, cur});
+            return avrofail_number(m, (struct at){at.in, cur});
         if (size < 0 || size > m->end - after)
-            return fail(m, at, AVRO_MALFORMED, "a block goes beyond the end of the datum");
+            return avrofail_with(m, at, AVRO_ERROR_MALFORMED,
+                                 "a block goes beyond the end of the datum");
         cur = after;
         *end = after + size;
     }
     *count = number < 0 ? ~(uint64_t)number + 1 : (uint64_t)number;
     if (!min_bytes && !charge(m, *count))
-        return fail(m, at, AVRO_LIMIT, "too many elements of no bytes");
+        return avrofail_with(m, at, AVRO_ERROR_LIMIT, "too many elements of no bytes");
     if (min_bytes && *count > (uint64_t)((*end ? *end : m->end) - cur) / min_bytes)
-        return fail(m, at, AVRO_MALFORMED, "a block has more elements than bytes for them");
+        return avrofail_with(m, at, AVRO_ERROR_MALFORMED,
+                             "a block has more elements than bytes for them");
     return (struct at){at.in, cur};
 }
 
@@ -457,7 +307,7 @@ HOT struct at op_UNION(struct machine *m, struct at at)
 {
     uint32_t index;
     const uint8_t *cur = read_index(m, at, at.in->b, &index);
-    return cur ? jump(m, m->plan->targets[at.in->a + index], cur) : fail_index(m, at);
+    return cur ? jump(m, m->plan->targets[at.in->a + index], cur) : avrofail_index(m, at);
 }
 
 HOT struct at op_OPTIONAL(struct machine *m, struct at at)
@@ -465,7 +315,7 @@ HOT struct at op_OPTIONAL(struct machine *m, struct at at)
     uint32_t index;
     const uint8_t *cur = read_index(m, at, 2, &index);
     if (!cur)
-        return fail_index(m, at);
+        return avrofail_index(m, at);
     return index == at.in->flag ? jump(m, at.in->a, cur) : next(at, cur);
 }
 
@@ -484,17 +334,12 @@ HOT struct frame *push(struct machine *m, const struct avrocode_insn *opener)
     return frame;
 }
 
-COLD struct at fail_depth(struct machine *m, struct at at)
-{
-    return fail(m, at, AVRO_LIMIT, "the datum is nested too deep");
-}
-
 HOT struct at op_CALL(struct machine *m, struct at at)
 {
     if (at.in->flag && !charge(m, 1))
-        return fail(m, at, AVRO_LIMIT, "too many records of no bytes");
+        return avrofail_with(m, at, AVRO_ERROR_LIMIT, "too many records of no bytes");
     if (!push(m, at.in))
-        return fail_depth(m, at);
+        return avrofail_depth(m, at);
     return jump(m, at.in->a, at.cur);
 }
 
@@ -526,7 +371,7 @@ static struct at op_BLOCKS(struct machine *m, struct at at)
         return jump(m, at.in->a, at.cur);
     struct frame *frame = push(m, at.in);
     if (!frame)
-        return fail_depth(m, at);
+        return avrofail_depth(m, at);
     frame->left = count;
     frame->end = end;
     frame->index = 0;
@@ -541,7 +386,7 @@ static struct at op_NEXT(struct machine *m, struct at at)
     frame->text = NULL;
     if (!--frame->left) {
         if (frame->end && frame->end != at.cur)
-            return fail(m, at, AVRO_MALFORMED, "a block is not as long as it says");
+            return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "a block is not as long as it says");
         at = find_block(m, at, frame->opener, &frame->left, &frame->end);
         if (!at.cur)
             return at;
@@ -558,9 +403,9 @@ static struct at op_KEY(struct machine *m, struct at at)
     struct frame *frame = &m->frames[m->depth - 1];
     const uint8_t *cur = avrowire_bytes(at.cur, m->end, &frame->text, &frame->text_len);
     if (!cur)
-        return fail_bytes(m, at);
+        return avrofail_bytes(m, at);
     if (at.in->flag && !avrowire_is_utf8(frame->text, frame->text_len))
-        return fail(m, at, AVRO_MALFORMED, "a map key is not UTF-8");
+        return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "a map key is not UTF-8");
     return next(at, cur);
 }
 
@@ -582,10 +427,10 @@ static struct at op_DEFAULT(struct machine *m, struct at at)
 {
     struct value bytes = m->plan->consts[at.in->a];
     if (!charge(m, 1 + (uint64_t)bytes.len))
-        return fail(m, at, AVRO_LIMIT, "too many defaults");
+        return avrofail_with(m, at, AVRO_ERROR_LIMIT, "too many defaults");
     struct frame *frame = push(m, at.in);
     if (!frame)
-        return fail_depth(m, at);
+        return avrofail_depth(m, at);
     frame->text = at.cur;
     frame->end = m->end;
     m->end = (const uint8_t *)bytes.s + bytes.len;
@@ -601,7 +446,7 @@ HOT struct at op_END_DEFAULT(struct machine *m, struct at at)
 
 static struct at op_FAIL(struct machine *m, struct at at)
 {
-    return fail(m, at, AVRO_DATA, m->plan->consts[at.in->a].s);
+    return avrofail_with(m, at, AVRO_ERROR_DATA, m->plan->consts[at.in->a].s);
 }
 
 static struct at op_EVENT(struct machine *m, struct at at)
@@ -623,17 +468,17 @@ static struct at op_EVENT(struct machine *m, struct at at)
 HOT struct at op_STOP(struct machine *m, struct at at)
 {
     if (at.in->flag && at.cur != m->end)
-        return fail(m, at, AVRO_MALFORMED, "bytes are left over after the datum");
+        return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "bytes are left over after the datum");
     m->done = true;
     return (struct at){at.in, NULL};
 }
 
-bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len,
-                   struct value *slots, const struct avroplan_sink *sink, struct avro_error *err)
+bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len, struct value *slots,
+                   const struct avroplan_sink *sink, struct avro_error *err)
 {
     static const uint8_t nothing[1];
     const uint8_t *start = bytes ? bytes : nothing; /* a null pointer means that we stopped */
-    struct machine machine; /* the frames are left as they are */
+    struct machine machine;                         /* the frames are left as they are */
     machine.end = start + len;
     machine.plan = plan;
     machine.slots = slots;
@@ -647,7 +492,7 @@ bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len,
     memset(slots, 0, plan->slot_count * sizeof *slots);
     struct at at = {plan->code, start};
     if (len > INT32_MAX) {
-        fail(m, at, AVRO_LIMIT, "the datum is longer than 2 GiB");
+        avrofail_with(m, at, AVRO_ERROR_LIMIT, "the datum is longer than 2 GiB");
         return false;
     }
     do {

@@ -23,28 +23,28 @@ struct parser {
 
 /* What a datum of each kind without further parts takes at least. */
 static const struct avro_type simple_types[] = {
-    [AVRO_NULL] = {.kind = AVRO_NULL, .is_fixed_width = true, .min_bytes = 0},
-    [AVRO_BOOLEAN] = {.kind = AVRO_BOOLEAN, .is_fixed_width = true, .min_bytes = 1},
-    [AVRO_INT] = {.kind = AVRO_INT, .min_bytes = 1},
-    [AVRO_LONG] = {.kind = AVRO_LONG, .min_bytes = 1},
-    [AVRO_FLOAT] = {.kind = AVRO_FLOAT, .is_fixed_width = true, .min_bytes = 4},
-    [AVRO_DOUBLE] = {.kind = AVRO_DOUBLE, .is_fixed_width = true, .min_bytes = 8},
-    [AVRO_BYTES] = {.kind = AVRO_BYTES, .min_bytes = 1},
-    [AVRO_STRING] = {.kind = AVRO_STRING, .min_bytes = 1},
-    [AVRO_RECORD] = {.kind = AVRO_RECORD},
-    [AVRO_ENUM] = {.kind = AVRO_ENUM, .min_bytes = 1, .default_symbol = -1},
-    [AVRO_FIXED] = {.kind = AVRO_FIXED, .is_fixed_width = true},
-    [AVRO_ARRAY] = {.kind = AVRO_ARRAY, .min_bytes = 1},
-    [AVRO_MAP] = {.kind = AVRO_MAP, .min_bytes = 1},
-    [AVRO_UNION] = {.kind = AVRO_UNION, .min_bytes = 1},
+    [AVRO_KIND_NULL] = {.kind = AVRO_KIND_NULL, .is_fixed_width = true, .min_bytes = 0},
+    [AVRO_KIND_BOOLEAN] = {.kind = AVRO_KIND_BOOLEAN, .is_fixed_width = true, .min_bytes = 1},
+    [AVRO_KIND_INT] = {.kind = AVRO_KIND_INT, .min_bytes = 1},
+    [AVRO_KIND_LONG] = {.kind = AVRO_KIND_LONG, .min_bytes = 1},
+    [AVRO_KIND_FLOAT] = {.kind = AVRO_KIND_FLOAT, .is_fixed_width = true, .min_bytes = 4},
+    [AVRO_KIND_DOUBLE] = {.kind = AVRO_KIND_DOUBLE, .is_fixed_width = true, .min_bytes = 8},
+    [AVRO_KIND_BYTES] = {.kind = AVRO_KIND_BYTES, .min_bytes = 1},
+    [AVRO_KIND_STRING] = {.kind = AVRO_KIND_STRING, .min_bytes = 1},
+    [AVRO_KIND_RECORD] = {.kind = AVRO_KIND_RECORD},
+    [AVRO_KIND_ENUM] = {.kind = AVRO_KIND_ENUM, .min_bytes = 1, .default_symbol = -1},
+    [AVRO_KIND_FIXED] = {.kind = AVRO_KIND_FIXED, .is_fixed_width = true},
+    [AVRO_KIND_ARRAY] = {.kind = AVRO_KIND_ARRAY, .min_bytes = 1},
+    [AVRO_KIND_MAP] = {.kind = AVRO_KIND_MAP, .min_bytes = 1},
+    [AVRO_KIND_UNION] = {.kind = AVRO_KIND_UNION, .min_bytes = 1},
 };
 
 static const char *const kind_names[] = {
-    [AVRO_NULL] = "null",     [AVRO_BOOLEAN] = "boolean", [AVRO_INT] = "int",
-    [AVRO_LONG] = "long",     [AVRO_FLOAT] = "float",     [AVRO_DOUBLE] = "double",
-    [AVRO_BYTES] = "bytes",   [AVRO_STRING] = "string",   [AVRO_RECORD] = "record",
-    [AVRO_ENUM] = "enum",     [AVRO_FIXED] = "fixed",     [AVRO_ARRAY] = "array",
-    [AVRO_MAP] = "map",       [AVRO_UNION] = "union",
+    [AVRO_KIND_NULL] = "null",   [AVRO_KIND_BOOLEAN] = "boolean", [AVRO_KIND_INT] = "int",
+    [AVRO_KIND_LONG] = "long",   [AVRO_KIND_FLOAT] = "float",     [AVRO_KIND_DOUBLE] = "double",
+    [AVRO_KIND_BYTES] = "bytes", [AVRO_KIND_STRING] = "string",   [AVRO_KIND_RECORD] = "record",
+    [AVRO_KIND_ENUM] = "enum",   [AVRO_KIND_FIXED] = "fixed",     [AVRO_KIND_ARRAY] = "array",
+    [AVRO_KIND_MAP] = "map",     [AVRO_KIND_UNION] = "union",
 };
 
 const char *avroschema_kind_name(enum avro_kind kind)
@@ -100,7 +100,7 @@ static bool is_full_name(const char *name)
 
 static int primitive_of(const char *name)
 {
-    for (int kind = AVRO_NULL; kind <= AVRO_STRING; kind++)
+    for (int kind = AVRO_KIND_NULL; kind <= AVRO_KIND_STRING; kind++)
         if (strcmp(name, kind_names[kind]) == 0)
             return kind;
     return -1;
@@ -157,7 +157,7 @@ static const struct avro_type *reference(struct parser *p, const char *name, con
     const struct avro_type *type = find_named(p, full_name(p, name, space));
     if (!type)
         type = find_named(p, name);
-    return type ? type : fail(p, AVRO_SCHEMA, "there is no type \"%.80s\" (yet)", name);
+    return type ? type : fail(p, AVRO_ERROR_SCHEMA, "there is no type \"%.80s\" (yet)", name);
 }
 
 static const struct avro_type *parse_type(struct parser *p, const struct json_node *json,
@@ -167,14 +167,14 @@ static const struct avro_type *parse_type(struct parser *p, const struct json_no
 static const char **string_list(struct parser *p, const struct json_node *json, const char *what)
 {
     if (!json || json->type != JSON_TREE_ARRAY)
-        return fail(p, AVRO_SCHEMA, "%s must be an array of strings", what);
+        return fail(p, AVRO_ERROR_SCHEMA, "%s must be an array of strings", what);
     if (json->count > AVROSCHEMA_MAX_NAMES)
-        return fail(p, AVRO_LIMIT, "more than %d %s", AVROSCHEMA_MAX_NAMES, what);
+        return fail(p, AVRO_ERROR_LIMIT, "more than %d %s", AVROSCHEMA_MAX_NAMES, what);
     const char **list = arena_alloc(&p->schema->arena, (json->count + 1) * sizeof *list);
     size_t count = 0;
     for (const struct json_node *item = json->first; item; item = item->next) {
         if (item->type != JSON_TREE_STRING || !is_full_name(item->text))
-            return fail(p, AVRO_SCHEMA, "%s must be names", what);
+            return fail(p, AVRO_ERROR_SCHEMA, "%s must be names", what);
         list[count++] = item->text;
     }
     return list;
@@ -197,27 +197,27 @@ static bool parse_aliases(struct parser *p, const struct json_node *json, const 
 }
 
 /* Registers a record, enum or fixed under its name; *space becomes the namespace within it. */
-static struct avro_type *define(struct parser *p, const struct json_node *json,
-                                enum avro_kind kind, const char **space)
+static struct avro_type *define(struct parser *p, const struct json_node *json, enum avro_kind kind,
+                                const char **space)
 {
     const struct json_node *name = attribute(json, "name");
     const struct json_node *own = attribute(json, "namespace");
     if (!name || name->type != JSON_TREE_STRING || !is_full_name(name->text))
-        return fail(p, AVRO_SCHEMA, "a %s needs a name of letters, digits and _",
+        return fail(p, AVRO_ERROR_SCHEMA, "a %s needs a name of letters, digits and _",
                     kind_names[kind]);
     if (own && (own->type != JSON_TREE_STRING || (own->len && !is_full_name(own->text))))
-        return fail(p, AVRO_SCHEMA, "the namespace of %.80s is not a name", name->text);
+        return fail(p, AVRO_ERROR_SCHEMA, "the namespace of %.80s is not a name", name->text);
     struct avro_type *type = arena_alloc(&p->schema->arena, sizeof *type);
     *type = simple_types[kind];
     type->full_name = full_name(p, name->text, own ? own->text : *space);
     const char *dot = strrchr(type->full_name, '.');
     type->name = dot ? dot + 1 : type->full_name;
     if (primitive_of(type->name) >= 0)
-        return fail(p, AVRO_SCHEMA, "\"%s\" is the name of a primitive type", type->name);
+        return fail(p, AVRO_ERROR_SCHEMA, "\"%s\" is the name of a primitive type", type->name);
     if (find_named(p, type->full_name))
-        return fail(p, AVRO_SCHEMA, "%.80s is defined twice", type->full_name);
+        return fail(p, AVRO_ERROR_SCHEMA, "%.80s is defined twice", type->full_name);
     if (p->schema->named_count == AVROSCHEMA_MAX_NAMES)
-        return fail(p, AVRO_LIMIT, "more than %d named types", AVROSCHEMA_MAX_NAMES);
+        return fail(p, AVRO_ERROR_LIMIT, "more than %d named types", AVROSCHEMA_MAX_NAMES);
     p->schema->named[p->schema->named_count++] = type;
     size_t space_len = dot ? (size_t)(dot - type->full_name) : 0;
     char *inner = arena_alloc(&p->schema->arena, space_len + 1);
@@ -230,7 +230,7 @@ static struct avro_type *define(struct parser *p, const struct json_node *json,
 static const struct avro_type *parse_enum(struct parser *p, const struct json_node *json,
                                           const char *space)
 {
-    struct avro_type *type = define(p, json, AVRO_ENUM, &space);
+    struct avro_type *type = define(p, json, AVRO_KIND_ENUM, &space);
     if (!type)
         return NULL;
     const struct json_node *symbols = attribute(json, "symbols");
@@ -240,10 +240,10 @@ static const struct avro_type *parse_enum(struct parser *p, const struct json_no
     type->count = (uint32_t)symbols->count;
     for (uint32_t i = 0; i < type->count; i++)
         if (strchr(type->symbols[i], '.'))
-            return fail(p, AVRO_SCHEMA, "symbols must be names");
+            return fail(p, AVRO_ERROR_SCHEMA, "symbols must be names");
     const char *twice = duplicate_in(p, type->symbols, type->count);
     if (twice)
-        return fail(p, AVRO_SCHEMA, "the symbol %.80s is there twice", twice);
+        return fail(p, AVRO_ERROR_SCHEMA, "the symbol %.80s is there twice", twice);
     const struct json_node *value = attribute(json, "default");
     if (!value)
         return type;
@@ -251,7 +251,7 @@ static const struct avro_type *parse_enum(struct parser *p, const struct json_no
         if (strcmp(type->symbols[i], value->text) == 0)
             type->default_symbol = (int32_t)i;
     if (type->default_symbol < 0)
-        return fail(p, AVRO_SCHEMA, "the default of %.80s is none of its symbols",
+        return fail(p, AVRO_ERROR_SCHEMA, "the default of %.80s is none of its symbols",
                     type->full_name);
     return type;
 }
@@ -259,14 +259,14 @@ static const struct avro_type *parse_enum(struct parser *p, const struct json_no
 static const struct avro_type *parse_fixed(struct parser *p, const struct json_node *json,
                                            const char *space)
 {
-    struct avro_type *type = define(p, json, AVRO_FIXED, &space);
+    struct avro_type *type = define(p, json, AVRO_KIND_FIXED, &space);
     if (!type)
         return NULL;
     const struct json_node *size = attribute(json, "size");
     if (!size || size->type != JSON_TREE_INTEGER || size->integer < 0)
-        return fail(p, AVRO_SCHEMA, "a fixed needs a size of 0 or more");
+        return fail(p, AVRO_ERROR_SCHEMA, "a fixed needs a size of 0 or more");
     if (size->integer > AVROSCHEMA_MAX_FIXED)
-        return fail(p, AVRO_LIMIT, "a fixed is larger than %d", AVROSCHEMA_MAX_FIXED);
+        return fail(p, AVRO_ERROR_LIMIT, "a fixed is larger than %d", AVROSCHEMA_MAX_FIXED);
     type->count = type->min_bytes = (uint32_t)size->integer;
     return type;
 }
@@ -276,11 +276,11 @@ static bool parse_field(struct parser *p, const struct json_node *json, const ch
 {
     const struct json_node *name = attribute(json, "name");
     if (!name || name->type != JSON_TREE_STRING || !is_name(name->text, name->len))
-        return fail(p, AVRO_SCHEMA, "a field needs a name of letters, digits and _");
+        return fail(p, AVRO_ERROR_SCHEMA, "a field needs a name of letters, digits and _");
     field->name = name->text;
     size_t path_len = p->path_len;
-    int added = snprintf(p->path + path_len, sizeof p->path - path_len, "%s%s",
-                         path_len ? "." : "", field->name);
+    int added = snprintf(p->path + path_len, sizeof p->path - path_len, "%s%s", path_len ? "." : "",
+                         field->name);
     p->path_len += (size_t)added;
     if (p->path_len >= sizeof p->path)
         p->path_len = sizeof p->path - 1;
@@ -288,12 +288,12 @@ static bool parse_field(struct parser *p, const struct json_node *json, const ch
     if (order && (order->type != JSON_TREE_STRING ||
                   (strcmp(order->text, "ascending") != 0 &&
                    strcmp(order->text, "descending") != 0 && strcmp(order->text, "ignore") != 0)))
-        return fail(p, AVRO_SCHEMA, "order must be ascending, descending or ignore");
+        return fail(p, AVRO_ERROR_SCHEMA, "order must be ascending, descending or ignore");
     if (!parse_aliases(p, json, "", &field->aliases, &field->alias_count))
         return false;
     const struct json_node *type = jsontree_get(json, "type");
     if (!type)
-        return fail(p, AVRO_SCHEMA, "a field needs a type");
+        return fail(p, AVRO_ERROR_SCHEMA, "a field needs a type");
     field->type = parse_type(p, type, space);
     field->default_json = jsontree_get(json, "default");
     p->path_len = path_len;
@@ -304,14 +304,15 @@ static bool parse_field(struct parser *p, const struct json_node *json, const ch
 static const struct avro_type *parse_record(struct parser *p, const struct json_node *json,
                                             const char *space)
 {
-    struct avro_type *type = define(p, json, AVRO_RECORD, &space);
+    struct avro_type *type = define(p, json, AVRO_KIND_RECORD, &space);
     if (!type)
         return NULL;
     const struct json_node *fields = attribute(json, "fields");
     if (!fields || fields->type != JSON_TREE_ARRAY)
-        return fail(p, AVRO_SCHEMA, "the record %.80s needs an array of fields", type->full_name);
+        return fail(p, AVRO_ERROR_SCHEMA, "the record %.80s needs an array of fields",
+                    type->full_name);
     if (fields->count > AVROSCHEMA_MAX_NAMES)
-        return fail(p, AVRO_LIMIT, "more than %d fields", AVROSCHEMA_MAX_NAMES);
+        return fail(p, AVRO_ERROR_LIMIT, "more than %d fields", AVROSCHEMA_MAX_NAMES);
     struct avro_field *list = arena_alloc(&p->schema->arena, (fields->count + 1) * sizeof *list);
     const char **names = arena_alloc(&p->schema->arena, (fields->count + 1) * sizeof *names);
     memset(list, 0, (fields->count + 1) * sizeof *list);
@@ -329,7 +330,7 @@ static const struct avro_type *parse_record(struct parser *p, const struct json_
     type->min_bytes = min_bytes > INT32_MAX ? INT32_MAX : (uint32_t)min_bytes;
     type->is_fixed_width = is_fixed_width && min_bytes == type->min_bytes;
     const char *twice = duplicate_in(p, names, type->count);
-    return twice ? fail(p, AVRO_SCHEMA, "the field %.80s is there twice", twice) : type;
+    return twice ? fail(p, AVRO_ERROR_SCHEMA, "the field %.80s is there twice", twice) : type;
 }
 
 /* What may be in a union only once: each unnamed kind, and each full name. */
@@ -342,9 +343,9 @@ static const struct avro_type *parse_union(struct parser *p, const struct json_n
                                            const char *space)
 {
     if (json->count > AVROSCHEMA_MAX_NAMES)
-        return fail(p, AVRO_LIMIT, "more than %d branches", AVROSCHEMA_MAX_NAMES);
+        return fail(p, AVRO_ERROR_LIMIT, "more than %d branches", AVROSCHEMA_MAX_NAMES);
     struct avro_type *type = arena_alloc(&p->schema->arena, sizeof *type);
-    *type = simple_types[AVRO_UNION];
+    *type = simple_types[AVRO_KIND_UNION];
     const struct avro_type **branches =
         arena_alloc(&p->schema->arena, (json->count + 1) * sizeof(void *));
     const char **names = arena_alloc(&p->schema->arena, (json->count + 1) * sizeof *names);
@@ -353,8 +354,8 @@ static const struct avro_type *parse_union(struct parser *p, const struct json_n
         const struct avro_type *parsed = parse_type(p, branch, space);
         if (!parsed)
             return NULL;
-        if (parsed->kind == AVRO_UNION)
-            return fail(p, AVRO_SCHEMA, "a union may not immediately contain a union");
+        if (parsed->kind == AVRO_KIND_UNION)
+            return fail(p, AVRO_ERROR_SCHEMA, "a union may not immediately contain a union");
         branches[type->count] = parsed;
         names[type->count++] = branch_name(parsed);
         if (parsed->min_bytes < min_bytes)
@@ -364,7 +365,7 @@ static const struct avro_type *parse_union(struct parser *p, const struct json_n
         type->min_bytes = min_bytes < INT32_MAX ? 1 + min_bytes : INT32_MAX;
     type->branches = branches;
     const char *twice = duplicate_in(p, names, type->count);
-    return twice ? fail(p, AVRO_SCHEMA, "the union has %.80s twice", twice) : type;
+    return twice ? fail(p, AVRO_ERROR_SCHEMA, "the union has %.80s twice", twice) : type;
 }
 
 /* The unit that a logicalType gives a long; others are ignored, as the specification says. */
@@ -386,10 +387,10 @@ static enum avro_time_unit time_unit(const struct json_node *json)
 static const struct avro_type *parse_collection(struct parser *p, const struct json_node *json,
                                                 enum avro_kind kind, const char *space)
 {
-    const char *key = kind == AVRO_ARRAY ? "items" : "values";
+    const char *key = kind == AVRO_KIND_ARRAY ? "items" : "values";
     const struct json_node *item = jsontree_get(json, key);
     if (!item)
-        return fail(p, AVRO_SCHEMA, "the type %s needs %s", kind_names[kind], key);
+        return fail(p, AVRO_ERROR_SCHEMA, "the type %s needs %s", kind_names[kind], key);
     struct avro_type *type = arena_alloc(&p->schema->arena, sizeof *type);
     *type = simple_types[kind];
     type->item = parse_type(p, item, space);
@@ -401,7 +402,7 @@ static const struct avro_type *parse_object(struct parser *p, const struct json_
 {
     const struct json_node *node = attribute(json, "type");
     if (!node || node->type != JSON_TREE_STRING)
-        return fail(p, AVRO_SCHEMA, "a type needs \"type\" with the name of a type");
+        return fail(p, AVRO_ERROR_SCHEMA, "a type needs \"type\" with the name of a type");
     const char *name = node->text;
     if (strcmp(name, "record") == 0)
         return parse_record(p, json, space);
@@ -410,12 +411,12 @@ static const struct avro_type *parse_object(struct parser *p, const struct json_
     if (strcmp(name, "fixed") == 0)
         return parse_fixed(p, json, space);
     if (strcmp(name, "array") == 0)
-        return parse_collection(p, json, AVRO_ARRAY, space);
+        return parse_collection(p, json, AVRO_KIND_ARRAY, space);
     if (strcmp(name, "map") == 0)
-        return parse_collection(p, json, AVRO_MAP, space);
+        return parse_collection(p, json, AVRO_KIND_MAP, space);
     const struct avro_type *type = reference(p, name, space);
     enum avro_time_unit unit = time_unit(json);
-    if (!type || type->kind != AVRO_LONG || !unit)
+    if (!type || type->kind != AVRO_KIND_LONG || !unit)
         return type;
     struct avro_type *timed = arena_alloc(&p->schema->arena, sizeof *timed);
     *timed = *type;
@@ -427,9 +428,9 @@ static const struct avro_type *parse_type(struct parser *p, const struct json_no
                                           const char *space)
 {
     if (p->depth == AVROSCHEMA_MAX_DEPTH)
-        return fail(p, AVRO_LIMIT, "types are nested deeper than %d", AVROSCHEMA_MAX_DEPTH);
+        return fail(p, AVRO_ERROR_LIMIT, "types are nested deeper than %d", AVROSCHEMA_MAX_DEPTH);
     if (++p->types > AVROSCHEMA_MAX_TYPES)
-        return fail(p, AVRO_LIMIT, "more than %d types", AVROSCHEMA_MAX_TYPES);
+        return fail(p, AVRO_ERROR_LIMIT, "more than %d types", AVROSCHEMA_MAX_TYPES);
     p->depth++;
     const struct avro_type *type;
     if (json->type == JSON_TREE_STRING)
@@ -439,7 +440,7 @@ static const struct avro_type *parse_type(struct parser *p, const struct json_no
     else if (json->type == JSON_TREE_OBJECT)
         type = parse_object(p, json, space);
     else
-        type = fail(p, AVRO_SCHEMA, "a type is a name, an object or an array");
+        type = fail(p, AVRO_ERROR_SCHEMA, "a type is a name, an object or an array");
     p->depth--;
     return type;
 }
@@ -447,11 +448,12 @@ static const struct avro_type *parse_type(struct parser *p, const struct json_no
 static bool parse_root(struct parser *p, const char *text, size_t len, enum avroschema_use use)
 {
     if (len > AVROSCHEMA_MAX_BYTES)
-        return fail(p, AVRO_LIMIT, "the schema is longer than %d bytes", AVROSCHEMA_MAX_BYTES);
+        return fail(p, AVRO_ERROR_LIMIT, "the schema is longer than %d bytes",
+                    AVROSCHEMA_MAX_BYTES);
     struct json_error error;
     const struct json_node *json = jsontree_parse(&p->schema->arena, text, len, &error);
     if (!json) {
-        fail(p, error.limit ? AVRO_LIMIT : AVRO_SCHEMA, "not JSON: %s", error.message);
+        fail(p, error.limit ? AVRO_ERROR_LIMIT : AVRO_ERROR_SCHEMA, "not JSON: %s", error.message);
         p->err->offset = error.offset;
         return false;
     }

@@ -17,7 +17,7 @@ static bool parse_header(const uint8_t *header, size_t header_len, struct framin
                          struct avro_error *err)
 {
     if (header_len != GUID_HEADER || header[0] != GUID_MAGIC) {
-        avroerror_set(err, AVRO_MALFORMED,
+        avroerror_set(err, AVRO_ERROR_MALFORMED,
                       "the header " FRAMING_HEADER " is not 0x01 and a GUID of 16 bytes");
         return false;
     }
@@ -29,7 +29,7 @@ static bool parse_header(const uint8_t *header, size_t header_len, struct framin
 static bool parse_confluent(struct framing_result *out, struct avro_error *err)
 {
     if (out->len < CONFLUENT_PREFIX || out->body[0] != CONFLUENT_MAGIC) {
-        avroerror_set(err, AVRO_MALFORMED,
+        avroerror_set(err, AVRO_ERROR_MALFORMED,
                       "the payload does not begin with 0x00 and a schema id of 4 bytes");
         return false;
     }
@@ -37,7 +37,7 @@ static bool parse_confluent(struct framing_result *out, struct avro_error *err)
     memcpy(&id, out->body + 1, sizeof id);
     id = be32toh(id);
     if (id > INT32_MAX) {
-        avroerror_set(err, AVRO_MALFORMED, "the schema id is negative");
+        avroerror_set(err, AVRO_ERROR_MALFORMED, "the schema id is negative");
         err->offset = 1;
         return false;
     }
@@ -51,7 +51,7 @@ static bool parse_confluent(struct framing_result *out, struct avro_error *err)
 static bool parse_single_object(struct framing_result *out, struct avro_error *err)
 {
     if (out->len < SINGLE_OBJECT_PREFIX || out->body[0] != 0xc3 || out->body[1] != 0x01) {
-        avroerror_set(err, AVRO_MALFORMED,
+        avroerror_set(err, AVRO_ERROR_MALFORMED,
                       "the payload does not begin with C3 01 and a fingerprint of 8 bytes");
         return false;
     }
@@ -63,9 +63,8 @@ static bool parse_single_object(struct framing_result *out, struct avro_error *e
     return true;
 }
 
-bool framing_parse(enum framing framing, const void *header, size_t header_len,
-                   const void *payload, size_t len, struct framing_result *out,
-                   struct avro_error *err)
+bool framing_parse(enum framing framing, const void *header, size_t header_len, const void *payload,
+                   size_t len, struct framing_result *out, struct avro_error *err)
 {
     *out = (struct framing_result){.ref = FRAMING_REF_NONE, .body = payload, .len = len};
     if (framing == FRAMING_SINGLE_OBJECT)

@@ -22,7 +22,9 @@ static void put_double(struct text *text, double number)
 {
     if (!isfinite(number)) {
         text_printf(text, "{\"$f\": \"%s\"}",
-                    isnan(number) ? "NaN" : number < 0 ? "-Infinity" : "Infinity");
+                    isnan(number) ? "NaN"
+                    : number < 0  ? "-Infinity"
+                                  : "Infinity");
         return;
     }
     char digits[DECIMAL_MAX];

@@ -44,7 +44,8 @@ static bool copy_children(struct copier *copier, struct json_node *node, json_t 
     if (json_is_array(json)) {
         size_t i;
         json_t *item;
-        json_array_foreach (json, i, item) {
+        json_array_foreach(json, i, item)
+        {
             last = copy_child(copier, node, last, item, depth);
             if (!last)
                 return false;
@@ -53,7 +54,8 @@ static bool copy_children(struct copier *copier, struct json_node *node, json_t 
     }
     const char *key;
     json_t *member;
-    json_object_foreach (json, key, member) {
+    json_object_foreach(json, key, member)
+    {
         last = copy_child(copier, node, last, member, depth);
         if (!last)
             return false;

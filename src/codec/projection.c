@@ -29,8 +29,7 @@ struct resolver {
     unsigned depth;
 };
 
-static bool fail(struct resolver *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static bool fail(struct resolver *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static bool fail(struct resolver *r, const char *format, ...)
 {
     va_list arguments;
@@ -58,19 +57,19 @@ void projection_free(struct projection *projection)
 static enum value_type scalar_type(const struct avro_type *type)
 {
     switch (type->kind) {
-    case AVRO_BOOLEAN:
+    case AVRO_KIND_BOOLEAN:
         return VALUE_BOOL;
-    case AVRO_INT:
-    case AVRO_LONG:
+    case AVRO_KIND_INT:
+    case AVRO_KIND_LONG:
         return VALUE_LONG;
-    case AVRO_FLOAT:
-    case AVRO_DOUBLE:
+    case AVRO_KIND_FLOAT:
+    case AVRO_KIND_DOUBLE:
         return VALUE_DOUBLE;
-    case AVRO_STRING:
-    case AVRO_ENUM:
+    case AVRO_KIND_STRING:
+    case AVRO_KIND_ENUM:
         return VALUE_STRING;
-    case AVRO_BYTES:
-    case AVRO_FIXED:
+    case AVRO_KIND_BYTES:
+    case AVRO_KIND_FIXED:
         return VALUE_BYTES;
     default:
         return VALUE_NULL;
@@ -80,12 +79,12 @@ static enum value_type scalar_type(const struct avro_type *type)
 /* The type beside null; NULL when there are several. Notes whether null is possible. */
 static const struct avro_type *beside_null(const struct avro_type *type, bool *nullable)
 {
-    if (type->kind != AVRO_UNION)
+    if (type->kind != AVRO_KIND_UNION)
         return type;
     const struct avro_type *only = NULL;
     bool several = false;
     for (uint32_t i = 0; i < type->count; i++) {
-        if (type->branches[i]->kind == AVRO_NULL) {
+        if (type->branches[i]->kind == AVRO_KIND_NULL) {
             *nullable = true;
         } else {
             several = several || only;
@@ -96,8 +95,8 @@ static const struct avro_type *beside_null(const struct avro_type *type, bool *n
 }
 
 /* The field names of a record, for people who mistyped one. */
-static bool fail_unknown_field(struct resolver *r, const struct avro_type *record,
-                               const char *name, size_t len)
+static bool fail_unknown_field(struct resolver *r, const struct avro_type *record, const char *name,
+                               size_t len)
 {
     struct text names = {0};
     for (uint32_t i = 0; i < record->count && names.len < r->err_size; i++)
@@ -144,7 +143,7 @@ static bool parse_field(struct resolver *r, const struct avro_type *type,
     if (!len)
         return fail(r, "a field name is missing at byte %zu of the path",
                     (size_t)(name - r->path) + 1);
-    if (type->kind != AVRO_RECORD)
+    if (type->kind != AVRO_KIND_RECORD)
         return fail(r, "\"%.*s\" is a field, but what is before it is of type %s", (int)len, name,
                     avroschema_kind_name(type->kind));
     for (uint32_t i = 0; i < type->count; i++) {
@@ -171,9 +170,9 @@ static bool parse_index(struct resolver *r, const struct avro_type *type,
         return fail(r, "in brackets stands an array index from 0 or a map key in quotes");
     if (index > PROJECTION_MAX_INDEX)
         return fail(r, "the greatest array index is %d", PROJECTION_MAX_INDEX);
-    if (type->kind != AVRO_ARRAY)
-        return fail(r, "[%u] needs an array, but what is before it is of type %s",
-                    (unsigned)index, avroschema_kind_name(type->kind));
+    if (type->kind != AVRO_KIND_ARRAY)
+        return fail(r, "[%u] needs an array, but what is before it is of type %s", (unsigned)index,
+                    avroschema_kind_name(type->kind));
     step->step = PROJECTION_INDEX;
     step->index = index;
     step->type = type->item;
@@ -194,9 +193,9 @@ static bool parse_key(struct resolver *r, const struct avro_type *type,
     if (r->at == r->end)
         return fail(r, "the map key has no closing quote");
     r->at++;
-    if (type->kind != AVRO_MAP)
-        return fail(r, "[\"%.*s\"] needs a map, but what is before it is of type %s", (int)len,
-                    out, avroschema_kind_name(type->kind));
+    if (type->kind != AVRO_KIND_MAP)
+        return fail(r, "[\"%.*s\"] needs a map, but what is before it is of type %s", (int)len, out,
+                    avroschema_kind_name(type->kind));
     step->step = PROJECTION_KEY;
     step->name = out;
     step->name_len = len;
@@ -231,8 +230,7 @@ static struct projection_node *next_step(struct resolver *r, struct projection_n
         }
     } else {
         if (node != &r->projection->root && (r->at == r->end || *r->at++ != '.')) {
-            fail(r, "expected \".\" or \"[\" at byte %zu of the path",
-                 (size_t)(r->at - r->path));
+            fail(r, "expected \".\" or \"[\" at byte %zu of the path", (size_t)(r->at - r->path));
             return NULL;
         }
         if (!parse_field(r, type, &step))
@@ -244,21 +242,22 @@ static struct projection_node *next_step(struct resolver *r, struct projection_n
 /* The kind of a leaf: all branches beside null must be alike. */
 static bool leaf_kind(struct resolver *r, const struct avro_type *type, struct value_kind *kind)
 {
-    const struct avro_type *const *branches = type->kind == AVRO_UNION ? type->branches : &type;
-    uint32_t count = type->kind == AVRO_UNION ? type->count : 1;
+    bool is_union = type->kind == AVRO_KIND_UNION;
+    const struct avro_type *const *branches = is_union ? type->branches : &type;
+    uint32_t count = is_union ? type->count : 1;
     kind->type = VALUE_NULL;
     for (uint32_t i = 0; i < count; i++) {
         enum value_type found = scalar_type(branches[i]);
-        if (branches[i]->kind == AVRO_NULL) {
+        if (branches[i]->kind == AVRO_KIND_NULL) {
             r->nullable = true;
             continue;
         }
         if (found == VALUE_NULL)
             return fail(r, "is of type %s: name a part of it%s",
                         avroschema_kind_name(branches[i]->kind),
-                        branches[i]->kind == AVRO_RECORD  ? ", as in page.url"
-                        : branches[i]->kind == AVRO_ARRAY ? ", as in items[0]"
-                                                          : ", as in props[\"utm\"]");
+                        branches[i]->kind == AVRO_KIND_RECORD  ? ", as in page.url"
+                        : branches[i]->kind == AVRO_KIND_ARRAY ? ", as in items[0]"
+                                                               : ", as in props[\"utm\"]");
         if (kind->type != VALUE_NULL && kind->type != found)
             return fail(r, "is a union of types that are not alike");
         kind->type = found;
@@ -271,8 +270,12 @@ static int resolve(void *self, const char *path, size_t path_len, struct value_k
                    char *err, size_t err_size)
 {
     struct projection *projection = self;
-    struct resolver r = {.projection = projection, .path = path, .at = path,
-                         .end = path + path_len, .err = err, .err_size = err_size};
+    struct resolver r = {.projection = projection,
+                         .path = path,
+                         .at = path,
+                         .end = path + path_len,
+                         .err = err,
+                         .err_size = err_size};
     if (path_len >= PROJECTION_MAX_PATH) {
         fail(&r, "a path has at most %d bytes", PROJECTION_MAX_PATH - 1);
         return -1;
@@ -316,8 +319,7 @@ const char *projection_slot_path(const struct projection *projection, int slot)
     return projection->paths[slot];
 }
 
-void projection_mark_time(struct projection *projection, int slot,
-                          enum avro_time_unit default_unit)
+void projection_mark_time(struct projection *projection, int slot, enum avro_time_unit default_unit)
 {
     expect(slot >= 0 && slot < projection->count && default_unit != AVRO_TIME_NONE);
     projection->leaves[slot]->time = default_unit;

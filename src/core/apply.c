@@ -8,6 +8,7 @@
 #include "text.h"
 
 enum { KNOWN_FALSE, KNOWN_TRUE, UNKNOWN };
+enum { CACHE_LINE = 64 };
 
 /* An event on its way: what the steps find out about it. */
 struct event {
@@ -17,6 +18,7 @@ struct event {
     const char *key;
     size_t key_len;
     uint64_t hash;
+    uint32_t guess; /* of its handle, for prefetching only */
     char digits[24]; /* of a key that is a long */
 };
 
@@ -38,7 +40,9 @@ static bool event_key(const struct rules *rules, struct event *event)
     return event->key_len > 0 && event->key_len <= RULES_KEY_MAX;
 }
 
-static void prefetch_key(const struct shard *shard, const struct record *record,
+/* Memory is fetched for the whole batch at once, a step of the way to each key's state at a time, so
+ * that the misses of different events overlap: table slot, entity, session and panes. */
+static void prefetch_slot(const struct shard *shard, const struct record *record,
                          struct event *event)
 {
     event->record = record;
@@ -49,6 +53,28 @@ static void prefetch_key(const struct shard *shard, const struct record *record,
     }
     event->hash = hash_bytes(event->key, event->key_len);
     keytable_prefetch(&shard->table, event->hash);
+}
+
+static void prefetch_entity(const struct shard *shard, struct event *event)
+{
+    event->guess = event->key_len ? keytable_guess(&shard->table, event->hash) : KEYTABLE_NONE;
+    if (event->guess == KEYTABLE_NONE)
+        return;
+    const char *entity = (const char *)entity_at(shard, event->guess);
+    for (uint32_t at = 0; at < shard->entity_bytes; at += CACHE_LINE)
+        __builtin_prefetch(entity + at);
+}
+
+static void prefetch_state(const struct shard *shard, const struct event *event)
+{
+    if (event->guess == KEYTABLE_NONE)
+        return;
+    const struct entity *entity = entity_at(shard, event->guess);
+    const char *session = (const char *)entity->sessions.live;
+    __builtin_prefetch(session);
+    __builtin_prefetch(session + CACHE_LINE);
+    for (int w = 0; w < shard->rules->set->window_count; w++)
+        __builtin_prefetch(entity->windows[w]);
 }
 
 /* ---- fate, in the order of fates.def ---- */
@@ -281,11 +307,14 @@ void shard_apply(struct shard *shard, const struct record *records, int count,
 {
     expect(count <= SHARD_APPLY_MAX);
     expect_context.partition = shard->partition;
-    /* Hash and prefetch for the whole batch first: the table's misses overlap. */
     arena_reset(&shard->scratch);
     struct event *events = arena_alloc(&shard->scratch, (size_t)count * sizeof *events);
     for (int k = 0; k < count; k++)
-        prefetch_key(shard, &records[k], &events[k]);
+        prefetch_slot(shard, &records[k], &events[k]);
+    for (int k = 0; k < count; k++)
+        prefetch_entity(shard, &events[k]);
+    for (int k = 0; k < count; k++)
+        prefetch_state(shard, &events[k]);
     for (int k = 0; k < count; k++) {
         expect_context.offset = records[k].offset;
         events[k].input.slots = records[k].slots;

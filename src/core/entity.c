@@ -5,11 +5,6 @@
 #include "hash.h"
 #include "shardstate.h"
 
-struct entity *entity_at(const struct shard *shard, uint32_t handle)
-{
-    return &shard->chunks[handle / ENTITY_CHUNK][handle % ENTITY_CHUNK];
-}
-
 struct entity_probe {
     const struct shard *shard;
     const char *key;
@@ -22,7 +17,7 @@ static bool entity_matches(const void *context, uint32_t handle)
     const struct entity_probe *probe = context;
     const struct entity *entity = entity_at(probe->shard, handle);
     return entity->hash == probe->hash && entity->key_len == probe->len &&
-           memcmp(entity->key, probe->key, probe->len) == 0;
+           memcmp(entity_key(entity), probe->key, probe->len) == 0;
 }
 
 uint32_t entity_find(const struct shard *shard, const char *key, size_t len, uint64_t hash)
@@ -43,7 +38,8 @@ static uint32_t entity_take_handle(struct shard *shard)
         expect(shard->chunk_count < ENTITY_CHUNKS_MAX);
         shard->chunks = memory_resize(shard->chunks,
                                       (shard->chunk_count + 1) * sizeof *shard->chunks);
-        shard->chunks[shard->chunk_count++] = memory_alloc(ENTITY_CHUNK * sizeof(struct entity));
+        shard->chunks[shard->chunk_count++] =
+            memory_alloc((size_t)ENTITY_CHUNK * shard->entity_bytes);
     }
     shard->handle_count++;
     return handle;
@@ -56,7 +52,6 @@ uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_
     uint32_t serial = entity->serial + 1;
     *entity = (struct entity){
         .hash = hash,
-        .key = pool_alloc(&shard->pool, len),
         .key_len = (uint32_t)len,
         .serial = serial,
         .offset = -1,
@@ -69,9 +64,10 @@ uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_
         entity->epoch = shard->epoch;
     else
         shard->unsynced++;
-    memcpy(entity->key, key, len);
-    size_t windows = (size_t)shard->rules->set->window_count * sizeof *entity->windows;
-    entity->windows = windows ? pool_alloc(&shard->pool, windows) : NULL;
+    memset(entity->windows, 0, (size_t)shard->rules->set->window_count * sizeof(struct panes *));
+    if (len > ENTITY_INLINE_KEY)
+        entity->key = pool_alloc(&shard->pool, len);
+    memcpy(len > ENTITY_INLINE_KEY ? entity->key : entity->inline_key, key, len);
     keytable_insert(&shard->table, hash, handle);
     shard->live_keys++;
     return handle;
@@ -123,9 +119,8 @@ void entity_drop_if_done(struct shard *shard, uint32_t handle)
     if (entity->epoch != shard->epoch)
         shard->unsynced--;
     keytable_remove(&shard->table, entity->hash, handle);
-    pool_free(&shard->pool, entity->key, entity->key_len);
-    pool_free(&shard->pool, entity->windows,
-              (size_t)shard->rules->set->window_count * sizeof *entity->windows);
+    if (entity->key_len > ENTITY_INLINE_KEY)
+        pool_free(&shard->pool, entity->key, entity->key_len);
     *entity = (struct entity){.serial = entity->serial, .next = shard->free_handle};
     shard->free_handle = handle;
     shard->forgotten_keys--;

@@ -2,12 +2,6 @@
 #include "exprlex.h"
 #include "exprtree.h"
 
-static const char *const type_names[] = {
-    [VALUE_NULL] = "null",     [VALUE_BOOL] = "bool",     [VALUE_LONG] = "long",
-    [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes value",
-    [VALUE_LIST] = "list",
-};
-
 static bool is_number(enum value_type type)
 {
     return type == VALUE_LONG || type == VALUE_DOUBLE;
@@ -34,9 +28,10 @@ static bool check_condition(const struct exprtree *tree, const char *where,
                             struct expr_error *error)
 {
     return tree->type.type == VALUE_BOOL ||
-           exprlex_fail(error, check_start(tree),
-                        "`%s` needs a condition, and this is a %s (compare it with something)",
-                        where, type_names[tree->type.type]);
+           exprlex_fail(
+               error, check_start(tree),
+               "`%s` needs a condition, and this is of type %s (compare it with something)", where,
+               value_type_name(tree->type.type));
 }
 
 static bool check_comparable(const struct exprtree *left, const struct exprtree *right, int column,
@@ -45,8 +40,8 @@ static bool check_comparable(const struct exprtree *left, const struct exprtree 
     enum value_type a = left->type.type;
     enum value_type b = right->type.type;
     return a == b || (is_number(a) && is_number(b)) ||
-           exprlex_fail(error, column, "a %s cannot be compared with a %s (compare like with like)",
-                        type_names[a], type_names[b]);
+           exprlex_fail(error, column, "%s cannot be compared with %s (compare like with like)",
+                        value_type_name(a), value_type_name(b));
 }
 
 static bool check_compare(struct exprtree *tree, struct expr_error *error)
@@ -70,8 +65,8 @@ static bool check_in(struct exprtree *tree, struct expr_error *error)
 static bool check_number(const struct exprtree *tree, char sign, struct expr_error *error)
 {
     return is_number(tree->type.type) ||
-           exprlex_fail(error, check_start(tree), "`%c` needs numbers, and this is a %s", sign,
-                        type_names[tree->type.type]);
+           exprlex_fail(error, check_start(tree), "`%c` needs numbers, and this is of type %s",
+                        sign, value_type_name(tree->type.type));
 }
 
 static bool check_arithmetic(struct exprtree *tree, struct expr_error *error)
@@ -91,8 +86,8 @@ static bool check_clock(struct exprtree *tree, const char *name, struct expr_err
     tree->type = (struct value_kind){VALUE_LONG, tree->left->type.nullable};
     return tree->left->type.type == VALUE_LONG ||
            exprlex_fail(error, check_start(tree->left),
-                        "%s needs a time in ms (a long), and this is a %s", name,
-                        type_names[tree->left->type.type]);
+                        "%s needs a time in ms (a long), and this is of type %s", name,
+                        value_type_name(tree->left->type.type));
 }
 
 static bool check_children(struct exprtree *tree, const struct fieldspace *fields,

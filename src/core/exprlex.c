@@ -102,8 +102,8 @@ static bool lex_sign(struct exprlex *lex, struct exprlex_token *token)
     static const struct {
         const char *spelling;
         char sign;
-    } pairs[] = {{"==", SIGN_EQUAL}, {"!=", SIGN_DIFFERENT}, {"<=", SIGN_AT_MOST},
-                 {">=", SIGN_AT_LEAST}};
+    } pairs[] = {
+        {"==", SIGN_EQUAL}, {"!=", SIGN_DIFFERENT}, {"<=", SIGN_AT_MOST}, {">=", SIGN_AT_LEAST}};
     static const struct {
         const char *spelling;
         const char *meant;

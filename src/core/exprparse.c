@@ -62,8 +62,8 @@ static struct exprtree *parse_node(struct parser *parser, enum exprtree_kind kin
         return NULL;
     }
     struct exprtree *node = arena_alloc(parser->arena, sizeof *node);
-    *node = (struct exprtree){
-        .kind = kind, .column = parser->token.column, .sign = parser->token.sign};
+    *node =
+        (struct exprtree){.kind = kind, .column = parser->token.column, .sign = parser->token.sign};
     return node;
 }
 
@@ -238,7 +238,7 @@ static struct exprtree *parse_not(struct parser *parser)
 static struct exprtree *parse_operand(struct parser *parser, enum binding least)
 {
     const struct exprlex_token *token = &parser->token;
-    if (parse_at_sign(parser, '('))  {
+    if (parse_at_sign(parser, '(')) {
         if (!parse_advance(parser))
             return NULL;
         struct exprtree *inner = parse_binding(parser, BIND_OR);
@@ -325,8 +325,10 @@ static struct exprtree *parse_operator(struct parser *parser, struct exprtree *l
                                        enum binding binding)
 {
     static const enum exprtree_kind kinds[] = {
-        [BIND_OR] = EXPRTREE_OR,         [BIND_AND] = EXPRTREE_AND,
-        [BIND_COMPARE] = EXPRTREE_COMPARE, [BIND_SUM] = EXPRTREE_ARITHMETIC,
+        [BIND_OR] = EXPRTREE_OR,
+        [BIND_AND] = EXPRTREE_AND,
+        [BIND_COMPARE] = EXPRTREE_COMPARE,
+        [BIND_SUM] = EXPRTREE_ARITHMETIC,
         [BIND_PRODUCT] = EXPRTREE_ARITHMETIC,
     };
     if (exprlex_is_word(&parser->token, "is"))

@@ -154,8 +154,8 @@ static void emit_tree(struct expr *expr, const struct exprtree *tree)
         emit_arithmetic(expr, tree);
         break;
     case EXPRTREE_NEGATE:
-        emit_operation(
-            expr, tree->type.type == VALUE_LONG ? STEP_NEGATE_LONG : STEP_NEGATE_DOUBLE, tree);
+        emit_operation(expr, tree->type.type == VALUE_LONG ? STEP_NEGATE_LONG : STEP_NEGATE_DOUBLE,
+                       tree);
         break;
     case EXPRTREE_HOUR_OF_DAY:
         emit_operation(expr, STEP_HOUR_OF_DAY, tree);

@@ -15,8 +15,9 @@ const struct operator_row operator_rows[OPERATOR_COUNT_OF] = {
 #undef OPERATOR
 };
 
-static const int32_t ladder_ms[] = {86400000, 43200000, 21600000, 10800000, 3600000, 1800000, 600000,
-                                    300000,   60000,    30000,    10000,    5000,    1000};
+static const int32_t ladder_ms[] = {86400000, 43200000, 21600000, 10800000, 3600000,
+                                    1800000,  600000,   300000,   60000,    30000,
+                                    10000,    5000,     1000};
 enum { LADDER_STEPS = sizeof ladder_ms / sizeof ladder_ms[0], PANES_BY_DEFAULT = 48 };
 
 struct duration feature_default_hop(struct duration length)

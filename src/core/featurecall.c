@@ -55,8 +55,7 @@ static bool split_argument(struct splitter *splitter, struct featurecall_argumen
     const char *end = argument->start;
     for (int depth = 0; depth > 0 || !(split_at(splitter, ',') || split_at(splitter, ')'));) {
         if (splitter->token.kind == EXPRLEX_END)
-            return exprlex_fail(splitter->error, splitter->token.column,
-                                "`)` expected at the end");
+            return exprlex_fail(splitter->error, splitter->token.column, "`)` expected at the end");
         depth += split_at(splitter, '(');
         depth -= split_at(splitter, ')');
         end = splitter->token.start + splitter->token.len;

@@ -9,11 +9,6 @@
 #include "exprlex.h"
 #include "text.h"
 
-static const char *const type_names[] = {
-    [VALUE_BOOL] = "bool",     [VALUE_LONG] = "long",   [VALUE_DOUBLE] = "double",
-    [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes",
-};
-
 void featuredraft_fail(struct featuredraft *draft, struct feature_errors *errors,
                        enum featuredraft_key key, int column, const char *format, ...)
 {
@@ -29,81 +24,9 @@ void featuredraft_fail(struct featuredraft *draft, struct feature_errors *errors
     draft->broken = true;
 }
 
-void featuredraft_free(struct featuredraft *draft)
-{
-    expr_free(draft->where);
-    expr_free(draft->argument);
-}
-
-/* ---- op ---- */
-
-/* Operators of the design that this version does not have yet. */
-static bool is_planned(const char *name)
-{
-    static const char *const names[] = {"var",   "stddev",   "first_n",      "top_k",
-                                        "entropy", "quantile", "decayed_sum", "time_of_first",
-                                        "time_of_last"};
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-        if (strcmp(names[k], name) == 0)
-            return true;
-    return false;
-}
-
-static bool find_operator(struct featuredraft *draft, const struct featuredraft_context *context)
-{
-    const char *names[OPERATOR_COUNT_OF + 1] = {0};
-    for (int k = 0; k < OPERATOR_COUNT_OF; k++) {
-        names[k] = operator_rows[k].name;
-        if (strcmp(names[k], draft->call.name) == 0) {
-            draft->feature.op = (enum operator_id)k;
-            return true;
-        }
-    }
-    const char *nearest = text_nearest(draft->call.name, names);
-    if (is_planned(draft->call.name))
-        featuredraft_fail(draft, context->errors, KEY_OP, 1,
-                          "operator `%s` is not in this version (see --dump operators)",
-                          draft->call.name);
-    else if (nearest)
-        featuredraft_fail(draft, context->errors, KEY_OP, 1,
-                          "unknown operator `%s` (did you mean `%s`?)", draft->call.name, nearest);
-    else
-        featuredraft_fail(draft, context->errors, KEY_OP, 1,
-                          "unknown operator `%s` (see --dump operators)", draft->call.name);
-    return false;
-}
-
-static const char *usage_of(const struct operator_row *row)
-{
-    if (row->argument == RATIO_ARGS)
-        return "ratio(a, b, alpha = 1, beta = 20) with the names of two features";
-    if (row->argument == NO_ARG)
-        return "without arguments";
-    if (row->takes_count)
-        return "with an expression and a number, as in last_n(item_id, 20)";
-    return row->argument == OPT_ARG ? "with one expression or none"
-                                    : "with one expression, as in sum(price)";
-}
-
-static bool check_argument_count(struct featuredraft *draft,
-                                 const struct featuredraft_context *context)
-{
-    const struct operator_row *row = &operator_rows[draft->feature.op];
-    const struct featurecall *call = &draft->call;
-    int most = row->argument == NO_ARG ? 0 : row->argument == RATIO_ARGS ? 4 : 1 + row->takes_count;
-    int least = row->argument == OPT_ARG ? 0 : row->argument == RATIO_ARGS ? 2 : most;
-    if (call->count >= least && call->count <= most)
-        return true;
-    int column = call->count > most ? call->arguments[most].column : call->end_column;
-    featuredraft_fail(draft, context->errors, KEY_OP, column, "`%s` takes %s (write `%s` %s)",
-                      row->name, most == 0 ? "no arguments" : "other arguments", row->name,
-                      usage_of(row));
-    return false;
-}
-
-static struct expr *compile_key(struct featuredraft *draft,
-                                const struct featuredraft_context *context,
-                                enum featuredraft_key key, const char *text, int column)
+struct expr *featuredraft_compile(struct featuredraft *draft,
+                                  const struct featuredraft_context *context,
+                                  enum featuredraft_key key, const char *text, int column)
 {
     struct expr_error error;
     struct expr *expr = expr_compile(text, context->fields, &error);
@@ -113,25 +36,7 @@ static struct expr *compile_key(struct featuredraft *draft,
     return expr;
 }
 
-static void check_expression(struct featuredraft *draft, const struct featuredraft_context *context)
-{
-    const struct operator_row *row = &operator_rows[draft->feature.op];
-    const struct featurecall_argument *argument = &draft->call.arguments[0];
-    struct text text = {0};
-    text_append(&text, argument->start, argument->len);
-    draft->argument = compile_key(draft, context, KEY_OP, text.data, argument->column);
-    text_free(&text);
-    if (!draft->argument)
-        return;
-    enum value_type type = expr_kind(draft->argument).type;
-    draft->feature.of_long = type == VALUE_LONG;
-    if (row->argument == NUMBER_ARG && type != VALUE_LONG && type != VALUE_DOUBLE)
-        featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
-                          "`%s` needs a number, and this is a %s", row->name, type_names[type]);
-}
-
-/* A number that may have a minus, and nothing after it. */
-static bool parse_number(const char *start, size_t len, struct value *number)
+bool featuredraft_number(const char *start, size_t len, struct value *number)
 {
     char digits[64];
     struct expr_error ignored;
@@ -154,107 +59,10 @@ static bool parse_number(const char *start, size_t len, struct value *number)
     return true;
 }
 
-static void check_list_length(struct featuredraft *draft,
-                              const struct featuredraft_context *context)
+void featuredraft_free(struct featuredraft *draft)
 {
-    const struct featurecall_argument *argument = &draft->call.arguments[1];
-    struct value n;
-    if (parse_number(argument->start, argument->len, &n) && n.type == VALUE_LONG && n.i >= 1 &&
-        n.i <= FEATURE_LIST_MAX)
-        draft->feature.count = (uint32_t)n.i;
-    else
-        featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
-                          "the length of the list must be a whole number from 1 to %d",
-                          FEATURE_LIST_MAX);
-}
-
-static void check_ratio(struct featuredraft *draft, const struct featuredraft_context *context)
-{
-    for (int k = 2; k < draft->call.count; k++) {
-        const struct featurecall_argument *argument = &draft->call.arguments[k];
-        struct value number = value_null();
-        double *parameter = strcmp(argument->name, "alpha") == 0  ? &draft->feature.alpha
-                            : strcmp(argument->name, "beta") == 0 ? &draft->feature.beta
-                                                                  : NULL;
-        if (!parameter)
-            featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
-                              "after its two features ratio takes alpha and beta (write `alpha = 1`"
-                              " or `beta = 20`)");
-        else if (!parse_number(argument->start, argument->len, &number))
-            featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
-                              "%s must be a number", argument->name);
-        else
-            *parameter = number.type == VALUE_LONG ? (double)number.i : number.d;
-    }
-    if (draft->call.count == 4 &&
-        strcmp(draft->call.arguments[2].name, draft->call.arguments[3].name) == 0)
-        featuredraft_fail(draft, context->errors, KEY_OP, draft->call.arguments[3].column,
-                          "%s is given twice", draft->call.arguments[3].name);
-}
-
-static void set_kind(struct feature *feature, enum value_type argument)
-{
-    switch (operator_rows[feature->op].result) {
-    case LONG:
-        feature->kind.type = VALUE_LONG;
-        break;
-    case BOOL:
-        feature->kind.type = VALUE_BOOL;
-        break;
-    case DOUBLE:
-        feature->kind.type = VALUE_DOUBLE;
-        break;
-    case SUM:
-        feature->kind.type = argument == VALUE_LONG ? VALUE_LONG : VALUE_DOUBLE;
-        break;
-    case LIST:
-        feature->is_list = true;
-        feature->kind.type = argument;
-        break;
-    case SAME:
-        feature->kind.type = argument;
-        break;
-    }
-    feature->kind.nullable =
-        feature->op != OPERATOR_COUNT && feature->op != OPERATOR_SUM &&
-        feature->op != OPERATOR_DISTINCT && feature->op != OPERATOR_SESSION_EVENT_COUNT &&
-        feature->op != OPERATOR_SESSION_IS_OPEN;
-}
-
-/* False when nothing is known of the operator, so that the other keys cannot be judged by it. */
-static bool check_op(struct featuredraft *draft, const struct featuredraft_context *context)
-{
-    const struct feature_entry *entry = draft->keys[KEY_OP];
-    struct expr_error error;
-    if (!entry) {
-        featuredraft_fail(draft, context->errors, KEY_OP, 0,
-                          "feature %s has no `op` (add a line such as `op = count`)",
-                          draft->feature.name);
-        return false;
-    }
-    if (!featurecall_parse(&draft->call, entry->value, &error)) {
-        featuredraft_fail(draft, context->errors, KEY_OP, error.column, "%s", error.message);
-        return false;
-    }
-    if (!find_operator(draft, context))
-        return false;
-    if (!check_argument_count(draft, context))
-        return true;
-    const struct operator_row *row = &operator_rows[draft->feature.op];
-    for (int k = 0; k < (row->argument == RATIO_ARGS ? 2 : draft->call.count); k++)
-        if (draft->call.arguments[k].name[0])
-            featuredraft_fail(draft, context->errors, KEY_OP, draft->call.arguments[k].column,
-                              "`%s` has no argument named %s (leave out `%s =`)", row->name,
-                              draft->call.arguments[k].name, draft->call.arguments[k].name);
-    if (row->argument == RATIO_ARGS)
-        check_ratio(draft, context);
-    else if (draft->call.count > 0)
-        check_expression(draft, context);
-    if (draft->call.count == 2 && row->takes_count)
-        check_list_length(draft, context);
-    set_kind(&draft->feature,
-             draft->argument ? expr_kind(draft->argument).type : VALUE_NULL);
-    return true;
+    expr_free(draft->where);
+    expr_free(draft->argument);
 }
 
 /* ---- where, over, hop ---- */
@@ -262,11 +70,12 @@ static bool check_op(struct featuredraft *draft, const struct featuredraft_conte
 static void check_where(struct featuredraft *draft, const struct featuredraft_context *context)
 {
     const struct feature_entry *entry = draft->keys[KEY_WHERE];
-    draft->where = compile_key(draft, context, KEY_WHERE, entry->value, 1);
+    draft->where = featuredraft_compile(draft, context, KEY_WHERE, entry->value, 1);
     if (draft->where && expr_kind(draft->where).type != VALUE_BOOL)
-        featuredraft_fail(draft, context->errors, KEY_WHERE, 1,
-                          "`where` needs a condition, and this is a %s (compare it with something)",
-                          type_names[expr_kind(draft->where).type]);
+        featuredraft_fail(
+            draft, context->errors, KEY_WHERE, 1,
+            "`where` needs a condition, and this is of type %s (compare it with something)",
+            value_type_name(expr_kind(draft->where).type));
 }
 
 static void check_over(struct featuredraft *draft, const struct featuredraft_context *context)
@@ -300,10 +109,11 @@ static void check_hop(struct featuredraft *draft, const struct featuredraft_cont
     draft->hop = feature_default_hop(draft->length);
     if (entry && (!text_parse_duration(entry->value, &draft->hop.ms) ||
                   !feature_is_ladder_step(draft->hop))) {
-        featuredraft_fail(draft, context->errors, KEY_HOP, 1,
-                          "`%s` is no step of the ladder (use one of 1s 5s 10s 30s 1m 5m 10m 30m 1h "
-                          "3h 6h 12h 1d)",
-                          entry->value);
+        featuredraft_fail(
+            draft, context->errors, KEY_HOP, 1,
+            "`%s` is no step of the ladder (use one of 1s 5s 10s 30s 1m 5m 10m 30m 1h "
+            "3h 6h 12h 1d)",
+            entry->value);
         return;
     }
     int64_t panes = draft->length.ms / draft->hop.ms;
@@ -369,7 +179,7 @@ static bool default_value(const char *string, enum value_type type, struct arena
         *value = value_bool(strcmp(string, "true") == 0);
         return value->i || strcmp(string, "false") == 0;
     }
-    if (!parse_number(string, strlen(string), value))
+    if (!featuredraft_number(string, strlen(string), value))
         return false;
     if (type == VALUE_DOUBLE && value->type == VALUE_LONG)
         *value = value_double((double)value->i);
@@ -386,7 +196,7 @@ static void check_default(struct featuredraft *draft, const struct featuredraft_
     } else if (!default_value(string, feature->kind.type, context->arena, &feature->fallback)) {
         featuredraft_fail(draft, context->errors, KEY_DEFAULT, 1,
                           "the default must be a %s like the feature, or null",
-                          type_names[feature->kind.type]);
+                          value_type_name(feature->kind.type));
     } else {
         feature->has_fallback = true;
         feature->kind.nullable = feature->fallback.type == VALUE_NULL;
@@ -395,7 +205,7 @@ static void check_default(struct featuredraft *draft, const struct featuredraft_
 
 void featuredraft_check(struct featuredraft *draft, const struct featuredraft_context *context)
 {
-    bool known = check_op(draft, context);
+    bool known = featureop_check(draft, context);
     bool folded = !known || operator_rows[draft->feature.op].scope == FOLDED;
     if (!folded)
         refuse_keys(draft, context);

@@ -23,7 +23,8 @@ struct loader {
 
 static bool is_name(const char *name)
 {
-    size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    size_t letters =
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     return name[letters] == '\0' && letters > 0 && letters <= FEATURE_NAME_MAX &&
            strchr("_0123456789", name[0]) == NULL;
 }
@@ -43,17 +44,19 @@ static void name_draft(struct loader *loader, struct featuredraft *draft)
     }
     name += 8 + strspn(name + 8, " \t");
     if (!is_name(name)) {
-        feature_errors_add(errors, line, 0,
-                           "`%.100s` cannot be a feature's name (use 1 to %d letters, digits and _, "
-                           "the first a letter)",
-                           name, FEATURE_NAME_MAX);
+        feature_errors_add(
+            errors, line, 0,
+            "`%.100s` cannot be a feature's name (use 1 to %d letters, digits and _, "
+            "the first a letter)",
+            name, FEATURE_NAME_MAX);
         return;
     }
     for (struct featuredraft *other = loader->drafts; other < draft; other++) {
         if (strcmp(other->feature.name, name) == 0) {
-            feature_errors_add(errors, line, 0,
-                               "feature %s is defined twice, first in line %d (rename or remove one)",
-                               name, other->feature.line);
+            feature_errors_add(
+                errors, line, 0,
+                "feature %s is defined twice, first in line %d (rename or remove one)", name,
+                other->feature.line);
             return;
         }
     }
@@ -94,8 +97,8 @@ static void refuse_key(struct loader *loader, const struct feature_entry *entry,
     struct feature_errors *errors = loader->context.errors;
     const char *nearest = text_nearest(entry->key, names);
     if (is_planned_key(entry->key))
-        feature_errors_add(errors, entry->line, 0,
-                           "`%s` is not in this version (remove the line)", entry->key);
+        feature_errors_add(errors, entry->line, 0, "`%s` is not in this version (remove the line)",
+                           entry->key);
     else if (nearest)
         feature_errors_add(errors, entry->line, 0, "unknown key `%.100s` (did you mean `%s`?)",
                            entry->key, nearest);

@@ -161,7 +161,7 @@ void row_make(const struct shard *shard, const struct entity *entity, int64_t as
     struct value *values = arena_alloc(arena, (size_t)rules->set->count * sizeof *values);
     fill_values(shard, entity, session, as_of_ms, arena, values);
     *row = (struct row){
-        .key = entity->key,
+        .key = entity_key(entity),
         .key_len = entity->key_len,
         .partition = shard->partition,
         .offset = entity->offset,

@@ -1,6 +1,8 @@
 /* Sessions: the newest-first list and what an event does to it. */
 #include "session.h"
 
+#include <string.h>
+
 #include "expect.h"
 #include "operator.h"
 
@@ -22,6 +24,49 @@ static void session_free(const struct rules *rules, struct pool *pool, struct se
     pool_free(pool, session, session_bytes(rules));
 }
 
+/* ---- becoming immutable ---- */
+
+static size_t past_bytes(uint32_t count)
+{
+    return sizeof(struct session_past) + count * sizeof(struct session_span);
+}
+
+/* Remembers the span of an immutable session that is kept no longer. */
+static void past_add(struct sessions *sessions, struct pool *pool, const struct session *session)
+{
+    struct session_span span = {session->start_ms, session->last_ms};
+    struct session_past *past = sessions->past;
+    uint32_t count = past ? past->count : 0;
+    if (count == SESSION_PAST_MAX) {
+        past->older_last_ms = past->spans[0].last_ms;
+        count--;
+        memmove(&past->spans[0], &past->spans[1], count * sizeof span);
+    } else {
+        past = pool_resize(pool, past, past ? past_bytes(count) : 0, past_bytes(count + 1));
+        sessions->past = past;
+    }
+    uint32_t at = count;
+    for (; at > 0 && past->spans[at - 1].start_ms > span.start_ms; at--)
+        past->spans[at] = past->spans[at - 1];
+    past->spans[at] = span;
+    past->count = count + 1;
+}
+
+/* Newest first, so that the oldest, at the end of the list, is the first to go. */
+static void settle_list(struct sessions *sessions, const struct rules *rules, struct pool *pool,
+                        struct session *session)
+{
+    if (session->next)
+        settle_list(sessions, rules, pool, session->next);
+    if (sessions->settled)
+        past_add(sessions, pool, sessions->settled);
+    session_free(rules, pool, sessions->settled);
+    session->next = NULL;
+    sessions->settled = session;
+    sessions->live_count--;
+    sessions->settled_count++;
+}
+
 int sessions_settle(struct sessions *sessions, const struct rules *rules, struct pool *pool,
                     int64_t watermark_ms)
 {
@@ -29,29 +74,14 @@ int sessions_settle(struct sessions *sessions, const struct rules *rules, struct
     while (*at && session_live(rules, (*at)->last_ms, watermark_ms))
         at = &(*at)->next;
     struct session *settling = *at;
-    if (!settling)
-        return 0;
     *at = NULL;
-    /* The rest is newest first: the first becomes the kept one, the others only count. */
-    int settled = 0;
-    if (settling->next)
-        sessions->settled_before_ms = settling->next->last_ms;
-    else if (sessions->settled)
-        sessions->settled_before_ms = sessions->settled->last_ms;
-    session_free(rules, pool, sessions->settled);
-    sessions->settled = settling;
-    for (struct session *old = settling->next; old;) {
-        struct session *next = old->next;
-        session_free(rules, pool, old);
-        old = next;
-        settled++;
-    }
-    settling->next = NULL;
-    settled++;
-    sessions->live_count -= (uint32_t)settled;
-    sessions->settled_count += (uint32_t)settled;
-    return settled;
+    uint32_t before = sessions->settled_count;
+    if (settling)
+        settle_list(sessions, rules, pool, settling);
+    return (int)(sessions->settled_count - before);
 }
+
+/* ---- entering ---- */
 
 static bool session_joins(const struct session *session, const struct rules *rules, int64_t ts_ms)
 {
@@ -140,31 +170,36 @@ struct session_change sessions_enter(struct sessions *sessions, const struct rul
     return change;
 }
 
-/* A live session can grow back over the immutable one, because an event joins only what is live:
- * then the immutable one is not before it. */
+/* ---- order by start ---- */
+
 uint32_t sessions_newest_number(const struct sessions *sessions)
 {
     uint32_t number = sessions->settled_count + sessions->live_count;
-    bool overtaken = sessions->live && sessions->settled &&
-                     sessions->settled->start_ms >= sessions->live->start_ms;
-    return overtaken ? number - 1 : number;
+    const struct session *newest = sessions_newest(sessions);
+    if (sessions->live && sessions->settled && sessions->settled->start_ms >= newest->start_ms)
+        number--;
+    for (uint32_t k = sessions->past ? sessions->past->count : 0; k > 0; k--)
+        number -= sessions->past->spans[k - 1].start_ms >= newest->start_ms;
+    return number;
 }
 
 bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms)
 {
-    const struct session *live = sessions->live;
-    const struct session *before = live ? live->next : NULL;
-    const struct session *settled = live ? sessions->settled : NULL;
-    if (settled && settled->start_ms < live->start_ms &&
-        (!before || settled->start_ms > before->start_ms))
-        before = settled;
-    if (before)
-        *last_ms = before->last_ms;
-    else if (sessions->settled_count > 1)
-        *last_ms = sessions->settled_before_ms;
-    else
-        return false;
-    return true;
+    const struct session *newest = sessions_newest(sessions);
+    struct session_span before = {.start_ms = INT64_MIN};
+    const struct session *others[] = {newest->next, sessions->settled};
+    for (int k = 0; k < 2; k++)
+        if (others[k] && others[k]->start_ms < newest->start_ms &&
+            others[k]->start_ms > before.start_ms)
+            before = (struct session_span){others[k]->start_ms, others[k]->last_ms};
+    const struct session_past *past = sessions->past;
+    for (uint32_t k = past ? past->count : 0; k > 0; k--) {
+        const struct session_span *span = &past->spans[k - 1];
+        if (span->start_ms < newest->start_ms && span->start_ms > before.start_ms)
+            before = *span;
+    }
+    *last_ms = before.start_ms != INT64_MIN ? before.last_ms : past ? past->older_last_ms : 0;
+    return sessions_newest_number(sessions) > 1;
 }
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool)
@@ -175,5 +210,7 @@ void sessions_release(struct sessions *sessions, const struct rules *rules, stru
         sessions->live = next;
     }
     session_free(rules, pool, sessions->settled);
+    if (sessions->past)
+        pool_free(pool, sessions->past, past_bytes(sessions->past->count));
     *sessions = (struct sessions){0};
 }

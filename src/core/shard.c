@@ -30,6 +30,8 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     deadlines_init(&shard->decay);
     deadlines_init(&shard->forget);
     const struct feature_set *set = rules->set;
+    shard->entity_bytes = (uint32_t)(sizeof(struct entity) +
+                                     (size_t)set->window_count * sizeof(struct panes *));
     shard->arguments = memory_alloc((size_t)(set->argument_count + 1) * sizeof(struct value));
     shard->arguments_known = memory_alloc((size_t)set->argument_count + 1);
     shard->predicates = memory_alloc((size_t)set->predicate_count + 1);
@@ -229,7 +231,7 @@ void shard_refresh_ttl(struct shard *shard, uint32_t expire_now_s, uint32_t ttl_
 static size_t state_bytes(const struct shard *shard)
 {
     return shard->pool.system_bytes + keytable_bytes(&shard->table) +
-           (size_t)shard->chunk_count * ENTITY_CHUNK * sizeof(struct entity) +
+           (size_t)shard->chunk_count * ENTITY_CHUNK * shard->entity_bytes +
            deadlines_bytes(&shard->decay) + deadlines_bytes(&shard->forget);
 }
 

@@ -1,9 +1,19 @@
-/* Canonical bytes of values: what hashing and comparing for sameness go by. */
+/* Names of types, and canonical bytes: what hashing and comparing for sameness go by. */
 #include "value.h"
 
 #include <string.h>
 
 #include "expect.h"
+
+const char *value_type_name(enum value_type type)
+{
+    static const char *const names[] = {
+        [VALUE_NULL] = "null",     [VALUE_BOOL] = "bool",     [VALUE_LONG] = "long",
+        [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes",
+        [VALUE_LIST] = "list",
+    };
+    return names[type];
+}
 
 const void *value_canonical(const struct value *value, char scratch[8], size_t *len)
 {

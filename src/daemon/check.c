@@ -1,6 +1,9 @@
 /* Checks the files, and says what they amount to. */
 #include "check.h"
 
+#include <sysexits.h>
+
+#include "check_online.h"
 #include "config.h"
 #include "model.h"
 
@@ -34,6 +37,10 @@ int check_run(const struct check_options *options, struct text *out, struct text
     int status = errors.failures > 0 ? CONFIG_EXIT : 0;
     if (status == 0)
         summarize(config, model, out);
+    if (status == 0 && options->online) {
+        check_online(config, model, options->sample, out, &errors);
+        status = errors.failures > 0 ? EX_UNAVAILABLE : 0;
+    }
     config_errors_print(&errors, err);
     model_free(model);
     config_free(config);

@@ -212,6 +212,14 @@ void config_free(struct config *config)
     memory_free(config);
 }
 
+static const char *place_of(const struct config *config, enum config_row_id id)
+{
+    const char *place = config->origins[id].place;
+    if (!place)
+        place = config->path;
+    return place ? place : "configuration";
+}
+
 void config_complain(const struct config *config, enum config_row_id id, int column,
                      struct config_errors *errors, const char *format, ...)
 {
@@ -222,10 +230,22 @@ void config_complain(const struct config *config, enum config_row_id id, int col
     va_start(arguments, format);
     text_vprintf(&message, format, arguments);
     va_end(arguments);
-    const char *place = origin->place ? origin->place : config->path;
     /* A column within the value is one of the line only if the value stands there as it is. */
     bool verbatim = column > 0 && origin->column > 0 && !strstr(origin->written, "${");
-    config_errors_add(errors, place ? place : "configuration", origin->line,
+    config_errors_add(errors, place_of(config, id), origin->line,
                       verbatim ? origin->column + column - 1 : 0, "%s", message.data);
+    text_free(&message);
+}
+
+void config_warn(const struct config *config, enum config_row_id id, struct config_errors *errors,
+                 const char *format, ...)
+{
+    struct text message = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    text_vprintf(&message, format, arguments);
+    va_end(arguments);
+    config_errors_warn(errors, place_of(config, id), config->origins[id].line, "%s: %s",
+                       config_rows[id].name, message.data);
     text_free(&message);
 }

@@ -1,4 +1,4 @@
-/* ${env:NAME}, ${file:PATH} and ${cred:NAME} within values. What is put in is not looked at again. */
+/* ${env:NAME}, ${file:PATH} and ${cred:NAME} within values. What is put in is not read again. */
 #include "config_parts.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "pool.h"
 #include "readfile.h"
 
-/* A file that people made with an editor ends with an end of line that is not part of the secret. */
+/* A file made with an editor ends with an end of line that is not part of the secret. */
 static void append_file(const char *path, struct text *out, char *err, size_t err_size)
 {
     struct text content = {0};

@@ -1,4 +1,4 @@
-/* Those keys of [kafka] that are librdkafka's own: carried, checked and masked, never understood. */
+/* Those keys of [kafka] that are librdkafka's: carried, checked and masked, never understood. */
 #include "config_parts.h"
 
 #include <string.h>

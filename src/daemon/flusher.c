@@ -319,7 +319,10 @@ static void run_rows(struct partition *partition)
         send_batch(partition, flight);
     partition->flush_again |= shard_has_rows(partition->shard);
     struct duration silence = mono_time_diff(engine_now(engine), partition->last_sent);
-    if (partition->flights_busy == 0 && silence.ms >= ENGINE_PROBE_MS && redis_ready(engine->redis))
+    /* Advancing may have begun a resync (the end of warming), which must be marked first. */
+    if (partition->flights_busy == 0 && silence.ms >= ENGINE_PROBE_MS &&
+        redis_ready(engine->redis) &&
+        lease_may_write(shard_lease(partition->shard), status.next_offset))
         send_batch(partition, free_flight(partition));
 }
 

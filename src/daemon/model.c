@@ -223,7 +223,7 @@ struct model *model_load(const struct config *config, struct config_errors *erro
     if (*config->schema_reader)
         model->reader = read_schema(config, CONFIG_ROW_schema_reader, config->schema_reader,
                                     AVROSCHEMA_READER, errors);
-    if (model->reader && model->reader->root->kind != AVRO_RECORD)
+    if (model->reader && model->reader->root->kind != AVRO_KIND_RECORD)
         config_complain(config, CONFIG_ROW_schema_reader, 0, errors,
                         "%s is not the schema of a record (an event is a record)",
                         config->schema_reader);

@@ -6,12 +6,11 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "check_online.h"
 #include "dump.h"
 #include "kafka.h"
 
 enum { OPTION_CHECK = 256, OPTION_ONLINE, OPTION_SAMPLE, OPTION_DUMP, OPTION_FORMAT };
-
-enum { SAMPLE_MAX = 10000000 };
 
 static const struct argp_option known[] = {
     {"config", 'c', "FILE", 0, "Configuration file (default " OPTIONS_CONFIG ")", 0},
@@ -59,8 +58,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_SAMPLE:
         if (!text_parse_long(argument, &options->sample) || options->sample < 1 ||
-            options->sample > SAMPLE_MAX)
-            argp_error(state, "--sample %s: write a number from 1 to %d", argument, SAMPLE_MAX);
+            options->sample > CHECK_SAMPLE_MAX)
+            argp_error(state, "--sample %s: write a number from 1 to %d", argument,
+                       CHECK_SAMPLE_MAX);
         return 0;
     case OPTION_DUMP:
         if (!is_word(argument, dump_names))

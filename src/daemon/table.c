@@ -162,8 +162,8 @@ static void man_row(const struct table *table, int row, struct text *out)
 
 static void render_man(const struct table *table, struct text *out)
 {
-    text_printf(out, ".\\\" Printed by freshetd --format man: do not edit.\n.TH %s %s \"\" freshet\n"
-                     ".SH NAME\n", table->page, table->section);
+    text_append_string(out, ".\\\" Printed by freshetd --format man: do not edit.\n");
+    text_printf(out, ".TH %s %s \"\" freshet\n.SH NAME\n", table->page, table->section);
     roff(table->page, out);
     text_append_string(out, " \\- ");
     roff(table->title, out);

@@ -185,6 +185,14 @@ const void *kafka_message_header(const struct kafka_message *message, const char
     return value;
 }
 
+bool kafka_message_header_at(const struct kafka_message *message, size_t index, const char **name,
+                             const void **value, size_t *len)
+{
+    rd_kafka_headers_t *headers;
+    return !rd_kafka_message_headers(message->handle, &headers) &&
+           !rd_kafka_header_get_all(headers, index, name, value, len);
+}
+
 static rd_kafka_topic_partition_list_t *offset_list(const struct kafka *kafka,
                                                     const struct kafka_offset *offsets,
                                                     size_t count)

@@ -1,10 +1,10 @@
-/* What replies mean for the connection: set-up after connecting, the remedy of each error, pauses
- * and reconnection. What a request's own reply says is its owner's business.
+/* What replies mean for the connection: the remedy of each error, pauses and reconnection. What
+ * a request's own reply says is its owner's business.
  *
  * A refused request is never sent again from here, not even after NOSCRIPT: requests behind it may
  * have been applied, and an old row must not overtake a newer one. Its owner still has the rows
  * dirty and builds a new request. */
-#include "redis.h"
+#include "redis_private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,43 +12,13 @@
 #include "expect.h"
 #include "log.h"
 #include "pool.h"
-#include "resp.h"
-#include "text.h"
 
 enum {
     SHORT_WAIT_MS = 50,
     LONG_WAIT_MS = 1000,
     WAIT_MAX_MS = 10000,
     PROBE_MS = 30000, /* between two INFO: they also notice a connection that died in silence */
-    SHA_DIGITS = 40,
-    HANDLES = 3, /* link, waiting, probing */
-};
-
-struct redis {
-    struct redis_link link;
-    struct redis_address address;
-    char *user;
-    char *password;
-    char *client_name;
-    size_t max_inflight_bytes;
-    void (*on_change)(void *context);
-    void *context;
-
-    struct redis_health health;
-    bool trouble_in_setup; /* so that a complete set-up ends it */
-    bool explained;        /* the link goes down for the trouble that is already noted */
-    bool slow;             /* wait long before the next attempt */
-    bool paused;           /* connected, but waiting out an error */
-    unsigned failures;     /* in a row: doubles the wait */
-    int scripts_missing;
-    char sha[REDIS_LUA_COUNT][SHA_DIGITS + 1];
-
-    uv_timer_t waiting; /* for the next attempt, or for the end of a pause */
-    uv_timer_t probing;
-    int handles_left; /* while closing */
-    bool closing;
-    void (*closed)(void *context);
-    void *closed_context;
+    HANDLES = 3,      /* link, waiting, probing */
 };
 
 const char *redis_result_name(enum redis_result result)
@@ -59,7 +29,7 @@ const char *redis_result_name(enum redis_result result)
 
 /* ---- health ---- */
 
-static void changed(struct redis *redis)
+void redis_changed(struct redis *redis)
 {
     if (redis->on_change && !redis->closing)
         redis->on_change(redis->context);
@@ -78,7 +48,7 @@ static void trouble_begins(struct redis *redis, enum redis_trouble trouble, cons
     log_warning("redis_trouble", "trouble=%s error=%Q", redis_error_trouble_name(trouble), why);
 }
 
-static void trouble_ends(struct redis *redis)
+void redis_trouble_ends(struct redis *redis)
 {
     redis->failures = 0;
     if (redis->health.trouble == REDIS_TROUBLE_NONE)
@@ -98,7 +68,7 @@ static void on_waited(uv_timer_t *timer)
         redis_link_connect(&redis->link, &redis->address);
     } else {
         redis->paused = false;
-        changed(redis);
+        redis_changed(redis);
     }
 }
 
@@ -117,7 +87,7 @@ static void wait(struct redis *redis, bool slow)
 }
 
 /* Drops the connection because of an error reply. */
-static void give_up(struct redis *redis, const struct redis_error *error, const char *text)
+void redis_give_up(struct redis *redis, const struct redis_error *error, const char *text)
 {
     trouble_begins(redis, error->trouble, text);
     redis->explained = true;
@@ -125,115 +95,9 @@ static void give_up(struct redis *redis, const struct redis_error *error, const 
     redis_link_drop(&redis->link, text);
 }
 
-/* ---- errands: our own commands ---- */
-
-enum errand_kind { ERRAND_ENTER, ERRAND_NAME, ERRAND_INFO, ERRAND_LOAD };
-
-struct errand {
-    struct redis_request request; /* first, so that a request leads to its errand */
-    struct text command;
-    enum errand_kind kind;
-    enum redis_lua_id script;
-};
-
-/* Marks the requests that are errands; they are answered by errand_answered. */
-static void errand_done(struct redis_request *request, enum redis_result result,
-                        const struct redis_reply *reply)
-{
-    (void)request, (void)result, (void)reply;
-    unreachable("an errand is answered by errand_answered");
-}
-
-static struct errand *errand_new(enum errand_kind kind)
-{
-    struct errand *errand = memory_alloc(sizeof *errand);
-    errand->kind = kind;
-    errand->request.done = errand_done;
-    return errand;
-}
-
-static void errand_send(struct redis *redis, struct errand *errand)
-{
-    errand->request.parts[0] = uv_buf_init(errand->command.data, (unsigned)errand->command.len);
-    errand->request.part_count = 1;
-    if (redis->link.state == REDIS_LINK_UP) {
-        redis_link_send(&redis->link, &errand->request);
-        return;
-    }
-    text_free(&errand->command); /* an errand before it found the link broken */
-    memory_free(errand);
-}
-
-static void load_scripts(struct redis *redis)
-{
-    if (redis->scripts_missing > 0)
-        return; /* under way */
-    redis->scripts_missing = REDIS_LUA_COUNT;
-    for (int i = 0; i < REDIS_LUA_COUNT; i++) {
-        struct errand *errand = errand_new(ERRAND_LOAD);
-        errand->script = (enum redis_lua_id)i;
-        resp_command(&errand->command, "SCRIPT", "LOAD", redis_lua_sources[i], NULL);
-        errand_send(redis, errand);
-    }
-}
-
-static void ask_info(struct redis *redis)
-{
-    struct errand *errand = errand_new(ERRAND_INFO);
-    resp_command(&errand->command, "INFO", NULL);
-    errand_send(redis, errand);
-}
-
-static void script_loaded(struct redis *redis, enum redis_lua_id script, const char *sha)
-{
-    snprintf(redis->sha[script], sizeof redis->sha[script], "%s", sha);
-    if (--redis->scripts_missing > 0)
-        return;
-    if (!redis->health.connected) {
-        redis->health.connected = true;
-        log_info("redis_connected", "server=%Q version=%Q",
-                 redis->address.path[0] ? redis->address.path : redis->address.host,
-                 redis->health.info.version);
-        if (redis->trouble_in_setup)
-            trouble_ends(redis);
-    }
-    changed(redis);
-}
-
-static void info_came(struct redis *redis, const char *text)
-{
-    bool evicted = redis_info_evicts(&redis->health.info);
-    redis_info_parse(text, &redis->health.info);
-    if (strcmp(redis->health.info.mode, "cluster") == 0)
-        give_up(redis, redis_error_find("MOVED"), "the server runs in cluster mode");
-    if (redis_info_evicts(&redis->health.info) != evicted)
-        changed(redis);
-}
-
-/* reply is NULL when the link went down: everything is set up anew after the next connection. */
-static void errand_answered(struct redis *redis, struct errand *errand,
-                            const struct redis_reply *reply)
-{
-    const char *text = reply ? redis_reply_text(reply, NULL) : NULL;
-    if (text && redis_reply_type(reply) == REDIS_REPLY_IS_ERROR) {
-        /* A user may lack the right to CLIENT and INFO: we can do without. */
-        if (errand->kind == ERRAND_ENTER || errand->kind == ERRAND_LOAD)
-            give_up(redis, redis_error_find(text), text);
-    } else if (text && errand->kind == ERRAND_LOAD) {
-        script_loaded(redis, errand->script, text);
-    } else if (text && errand->kind == ERRAND_INFO) {
-        info_came(redis, text);
-    }
-    explicit_bzero(errand->command.data, errand->command.len); /* it may hold the password */
-    text_free(&errand->command);
-    memory_free(errand);
-}
-
 static void on_probe(uv_timer_t *timer)
 {
-    struct redis *redis = timer->data;
-    if (redis->health.connected && redis->link.state == REDIS_LINK_UP)
-        ask_info(redis);
+    redis_setup_probe(timer->data);
 }
 
 /* ---- events of the link ---- */
@@ -242,28 +106,7 @@ static void on_up(void *context)
 {
     struct redis *redis = context;
     redis->health.connects++;
-    if (redis->user[0] || redis->password[0]) {
-        struct errand *auth = errand_new(ERRAND_ENTER);
-        if (redis->user[0])
-            resp_command(&auth->command, "AUTH", redis->user, redis->password, NULL);
-        else
-            resp_command(&auth->command, "AUTH", redis->password, NULL);
-        errand_send(redis, auth);
-    }
-    if (redis->address.db > 0) {
-        struct errand *select = errand_new(ERRAND_ENTER);
-        char db[16];
-        snprintf(db, sizeof db, "%d", redis->address.db);
-        resp_command(&select->command, "SELECT", db, NULL);
-        errand_send(redis, select);
-    }
-    if (redis->client_name[0]) {
-        struct errand *name = errand_new(ERRAND_NAME);
-        resp_command(&name->command, "CLIENT", "SETNAME", redis->client_name, NULL);
-        errand_send(redis, name);
-    }
-    ask_info(redis);
-    load_scripts(redis);
+    redis_setup_begin(redis);
 }
 
 static void on_down(void *context, const char *why, bool timed_out)
@@ -278,7 +121,7 @@ static void on_down(void *context, const char *why, bool timed_out)
     if (!redis->closing)
         wait(redis, redis->slow);
     redis->explained = redis->slow = false;
-    changed(redis);
+    redis_changed(redis);
 }
 
 static enum redis_result refused(struct redis *redis, const char *text)
@@ -287,11 +130,10 @@ static enum redis_result refused(struct redis *redis, const char *text)
     redis->health.errors++;
     switch (error->remedy) {
     case REDIS_REMEDY_LOAD:
-        if (redis->link.state == REDIS_LINK_UP)
-            load_scripts(redis);
+        redis_setup_scripts(redis);
         break;
     case REDIS_REMEDY_RECONNECT:
-        give_up(redis, error, text);
+        redis_give_up(redis, error, text);
         break;
     default:
         trouble_begins(redis, error->trouble, text);
@@ -299,7 +141,7 @@ static enum redis_result refused(struct redis *redis, const char *text)
             redis->paused = true; /* others in flight may come back with the same error */
             wait(redis, error->remedy == REDIS_REMEDY_WAIT_LONG);
         }
-        changed(redis);
+        redis_changed(redis);
     }
     return REDIS_RESULT_REFUSED;
 }
@@ -316,7 +158,7 @@ static enum redis_result judge(struct redis *redis, const struct redis_reply *re
         result = text[0] == 'F' ? REDIS_RESULT_FENCED : REDIS_RESULT_ROLLBACK;
     }
     if (!redis->paused && redis->health.connected)
-        trouble_ends(redis);
+        redis_trouble_ends(redis);
     return result;
 }
 
@@ -324,12 +166,8 @@ static void on_answer(void *context, struct redis_request *request,
                       const struct redis_reply *reply)
 {
     struct redis *redis = context;
-    if (request->done == errand_done) {
-        errand_answered(redis, (struct errand *)(void *)request, reply);
-        return;
-    }
-    enum redis_result result = judge(redis, reply);
-    request->done(request, result, reply);
+    if (!redis_setup_answer(redis, request, reply))
+        request->done(request, judge(redis, reply), reply);
 }
 
 /* ---- for our users ---- */

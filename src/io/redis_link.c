@@ -66,6 +66,16 @@ static void on_closed(uv_handle_t *handle)
         went_down(link);
 }
 
+/* With requests unanswered, a TCP connection is reset: otherwise the kernel would go on delivering
+ * what we wrote, and an old batch could arrive after those of the next connection. What already
+ * lies in the server's buffer is beyond us: that takes a new token. */
+static void close_socket(struct redis_link *link)
+{
+    if (!link->oldest || link->socket.handle.type != UV_TCP ||
+        uv_tcp_close_reset(&link->socket.tcp, on_closed) < 0)
+        uv_close(&link->socket.handle, on_closed);
+}
+
 static void link_close(struct redis_link *link, const char *why, bool timed_out)
 {
     if (link->state != REDIS_LINK_CONNECTING && link->state != REDIS_LINK_UP)
@@ -76,7 +86,7 @@ static void link_close(struct redis_link *link, const char *why, bool timed_out)
     link->timed_out = timed_out;
     snprintf(link->why, sizeof link->why, "%s", why);
     uv_timer_stop(&link->timer);
-    uv_close(&link->socket.handle, on_closed);
+    close_socket(link);
 }
 
 void redis_link_drop(struct redis_link *link, const char *why)
@@ -257,8 +267,10 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
         try_next_address(link);
         return;
     }
-    snprintf(link->why, sizeof link->why, "the host's address was not found: %s",
-             link->timed_out ? "no answer in time" : uv_strerror(status));
+    const char *why = link->timed_out ? "no answer in time" : "not needed any more";
+    if (status < 0 && !link->timed_out)
+        why = uv_strerror(status);
+    snprintf(link->why, sizeof link->why, "the host's address was not found: %s", why);
     went_down(link);
 }
 

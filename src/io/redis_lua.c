@@ -1,5 +1,5 @@
-/* The Lua scripts. Each begins with a shebang: when memory is full or the server may not write, such
- * a script is refused before it runs, so that a batch is applied whole or not at all.
+/* The Lua scripts. Each begins with a shebang: when memory is full or the server may not write,
+ * such a script is refused before it runs, so that a batch is applied whole or not at all.
  *
  * The own hash of a shard, KEYS[1] of all but SCAN:
  *     t    token of the owner            hw  last applied offset when the newest batch was encoded

@@ -19,8 +19,8 @@
 #include "registry_tree.h"
 #include "text.h"
 
-_Static_assert(REGISTRY_GUID_BYTES == FRAMING_GUID_BYTES, "one GUID");
-_Static_assert(REGISTRY_KEY_TEXT == FRAMING_GUID_TEXT, "the longest key");
+_Static_assert((int)REGISTRY_GUID_BYTES == (int)FRAMING_GUID_BYTES, "one GUID");
+_Static_assert((int)REGISTRY_KEY_TEXT == (int)FRAMING_GUID_TEXT, "the longest key");
 
 enum {
     BACKOFF_MIN_MS = 100,
@@ -111,11 +111,14 @@ static void set_reachable(struct registry *registry, bool reachable, const char 
         else
             log_warning("registry_unreachable", "url=%Q reason=%Q", registry->base, error);
     }
-    if (reachable && !health->reachable)
-        for (struct lookup *lookup = registry->lookups; lookup != NULL; lookup = lookup->next)
-            lookup->due_ms = 0;
+    bool is_back = reachable && !health->reachable;
     health->reachable = reachable;
     snprintf(health->error, sizeof health->error, "%s", error);
+    if (!is_back)
+        return;
+    for (struct lookup *lookup = registry->lookups; lookup != NULL; lookup = lookup->next)
+        lookup->due_ms = 0;
+    start_timer(registry);
 }
 
 /* The end of a lookup */
@@ -299,7 +302,7 @@ static void take_answer(struct lookup *lookup, int node, const char *body, size_
 /* These say that the thing asked for is not there; other 4xx that we may not, or not now. */
 static bool is_missing(int status)
 {
-    return status == 400 || status == 404 || status == 410 || status == 422;
+    return status == 404 || status == 422;
 }
 
 static void on_fetched(void *context, int status, const char *body, size_t len, const char *error)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "check_online.h"
 #include "options.h"
 #include "workbench.h"
 
@@ -30,8 +31,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->online = true;
         return 0;
     case OPTION_SAMPLE:
-        if (!text_parse_long(argument, &options->sample) || options->sample < 1)
-            argp_error(state, "--sample %s: write a number from 1", argument);
+        if (!text_parse_long(argument, &options->sample) || options->sample < 1 ||
+            options->sample > CHECK_SAMPLE_MAX)
+            argp_error(state, "--sample %s: write a number from 1 to %d", argument,
+                       CHECK_SAMPLE_MAX);
         return 0;
     case ARGP_KEY_END:
         if (options->sample > 0 && !options->online)

@@ -33,8 +33,8 @@ static const char help[] =
     "\n"
     "What JSON cannot hold is written {\"$hex\": \"00ff\"}, {\"$long\": \"9007199254740993\"},\n"
     "{\"$f\": \"NaN\"}; unions are unwrapped. Exit status: 0; 1 with `CLASS: message` on standard\n"
-    "error (schema, resolve, data, malformed, limit); 64 for wrong usage; 66 for a file that cannot\n"
-    "be read.\n";
+    "error (schema, resolve, data, malformed, limit); 64 for wrong usage; 66 for a file that\n"
+    "cannot be read.\n";
 
 struct options {
     const char *writer, *reader;
@@ -58,9 +58,12 @@ static bool parse_framing(const char *word, enum framing *framing)
 static bool parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option table[] = {
-        {"writer", required_argument, NULL, 'w'},  {"reader", required_argument, NULL, 'r'},
-        {"framing", required_argument, NULL, 'f'}, {"hex", no_argument, NULL, 'x'},
-        {"strict", no_argument, NULL, 's'},        {"help", no_argument, NULL, 'h'},
+        {"writer", required_argument, NULL, 'w'},
+        {"reader", required_argument, NULL, 'r'},
+        {"framing", required_argument, NULL, 'f'},
+        {"hex", no_argument, NULL, 'x'},
+        {"strict", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.framing = FRAMING_RAW};
@@ -110,18 +113,23 @@ static bool load_text(const char *argument, struct text *text)
     return !why;
 }
 
+static bool is_name_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '.';
+}
+
 /* A file may hold a bare word such as long, without the quotes of JSON. */
 static void quote_bare_name(struct text *text)
 {
-    size_t start = strspn(text->data, " \t\r\n");
-    size_t len = strcspn(text->data + start, " \t\r\n");
-    bool bare = len > 0 && text->data[start + len + strspn(text->data + start + len, " \t\r\n")] == 0;
-    for (size_t i = 0; i < len; i++)
-        bare = bare && (isalnum((unsigned char)text->data[start + i]) || text->data[start + i] == '_');
-    if (!bare)
+    static const char blanks[] = " \t\r\n";
+    const char *word = text->data + strspn(text->data, blanks);
+    size_t len = 0;
+    while (is_name_char(word[len]))
+        len++;
+    if (!len || word[len + strspn(word + len, blanks)])
         return;
     struct text quoted = {0};
-    text_printf(&quoted, "\"%.*s\"", (int)len, text->data + start);
+    text_printf(&quoted, "\"%.*s\"", (int)len, word);
     text_free(text);
     *text = quoted;
 }
@@ -178,7 +186,8 @@ static int read_datum(const struct options *options, struct text *datum)
     }
     struct avro_error err;
     if (got > 0) {
-        avroerror_set(&err, AVRO_LIMIT, "standard input has more than %d bytes", DECODE_MAX_BYTES);
+        avroerror_set(&err, AVRO_ERROR_LIMIT, "standard input has more than %d bytes",
+                      DECODE_MAX_BYTES);
         return report(&err);
     }
     if (options->hex && !decode_hex(datum)) {
@@ -189,15 +198,14 @@ static int read_datum(const struct options *options, struct text *datum)
 }
 
 static bool unframe(const struct options *options, const struct avroschema *writer,
-                    const struct text *datum, struct framing_result *framed,
-                    struct avro_error *err)
+                    const struct text *datum, struct framing_result *framed, struct avro_error *err)
 {
     if (!framing_parse(options->framing, NULL, 0, datum->data, datum->len, framed, err))
         return false;
     uint64_t fingerprint = avrofingerprint_of(writer);
     if (framed->ref != FRAMING_REF_FINGERPRINT || framed->fingerprint == fingerprint)
         return true;
-    avroerror_set(err, AVRO_RESOLVE,
+    avroerror_set(err, AVRO_ERROR_RESOLVE,
                   "the datum was written with the schema of fingerprint %016llx, not %016llx",
                   (unsigned long long)framed->fingerprint, (unsigned long long)fingerprint);
     return false;

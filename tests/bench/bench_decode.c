@@ -1,4 +1,4 @@
-/* Nanoseconds per record of decoding 8 of the 15 fields of a 186-byte click: bench_decode [RECORDS].
+/* Nanoseconds for decoding 8 of the 15 fields of a 186-byte click: bench_decode [RECORDS].
  *
  * For instruction counts: valgrind --tool=callgrind --toggle-collect=bench_run bench_decode 10000
  * and the same with 20000; the difference is free of what happens once. */

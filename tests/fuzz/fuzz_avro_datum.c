@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     "\"logicalType\":\"timestamp-micros\"}},{\"name\":\"d\",\"type\":\"double\"},"                 \
     "{\"name\":\"b\",\"type\":\"boolean\"},{\"name\":\"e\",\"type\":{\"type\":\"enum\","           \
     "\"name\":\"E\",\"symbols\":[\"A\",\"B\",\"C\"]}},{\"name\":\"u\",\"type\":[\"int\",\"null\"," \
-    "\"long\",\"float\"]},{\"name\":\"x\",\"type\":{\"type\":\"fixed\",\"name\":\"X\",\"size\":3}}," \
+    "\"long\",\"float\"]},{\"name\":\"x\",\"type\":{\"type\":\"fixed\",\"name\":\"X\","            \
+    "\"size\":3}},"                                                                                \
     "{\"name\":\"a\",\"type\":{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"I\","  \
     "\"fields\":[{\"name\":\"s\",\"type\":[\"null\",\"string\"]},{\"name\":\"q\",\"type\":"        \
     "\"int\"}]}}},{\"name\":\"m\",\"type\":{\"type\":\"map\",\"values\":{\"type\":\"array\","      \
@@ -55,6 +56,7 @@ enum { PAIRS = sizeof pairs / sizeof *pairs };
 
 static struct plans {
     struct avroplan *whole, *whole_strict, *slots, *slots_strict;
+    struct avroschema *reader; /* which they point into */
 } plans[PAIRS];
 
 static struct avroschema *schema(const char *text, enum avroschema_use use)
@@ -95,6 +97,7 @@ static void prepare(void)
         plans[i].whole_strict = plan(writer, reader, NULL, true);
         plans[i].slots = plan(writer, reader, projection, false);
         plans[i].slots_strict = plan(writer, reader, projection, true);
+        plans[i].reader = reader;
         projection_free(projection);
         avroschema_free(writer);
     }
@@ -107,7 +110,7 @@ static bool walk(const struct avroplan *whole, const uint8_t *data, size_t size)
     struct jsonout out = {.text = &json};
     struct avroplan_sink sink = jsonout_sink(&out);
     bool ok = avroplan_walk(whole, data, size, &sink, &err);
-    expect(ok == (err.code == AVRO_OK) && err.offset <= size);
+    expect(ok == (err.code == AVRO_ERROR_NONE) && err.offset <= size);
     text_free(&json);
     return ok;
 }
@@ -117,7 +120,7 @@ static bool decode(const struct avroplan *slots, const uint8_t *data, size_t siz
     struct value values[FIELDSPACE_MAX_SLOTS];
     struct avro_error err = {0};
     bool ok = avroplan_decode(slots, data, size, values, &err);
-    expect(ok == (err.code == AVRO_OK) && err.offset <= size);
+    expect(ok == (err.code == AVRO_ERROR_NONE) && err.offset <= size);
     return ok;
 }
 

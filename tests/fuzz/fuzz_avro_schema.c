@@ -20,7 +20,7 @@ static void want_fields(struct projection *projection, const struct avro_type *t
                         const char *prefix)
 {
     struct fieldspace space = projection_fieldspace(projection);
-    for (uint32_t i = 0; type->kind == AVRO_RECORD && i < type->count && i < 8; i++) {
+    for (uint32_t i = 0; type->kind == AVRO_KIND_RECORD && i < type->count && i < 8; i++) {
         static const char *const steps[] = {"", "[0]", "[1]", "['k']"};
         for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
             char path[PROJECTION_MAX_PATH], err[128];
@@ -49,7 +49,7 @@ static void run(const struct avroplan *plan, bool whole)
     struct avroplan_sink sink = jsonout_sink(&out);
     bool ok = whole ? avroplan_walk(plan, bytes, sizeof bytes, &sink, &err)
                     : avroplan_decode(plan, bytes, sizeof bytes, slots, &err);
-    expect(ok == (err.code == AVRO_OK));
+    expect(ok == (err.code == AVRO_ERROR_NONE));
     text_free(&json);
 }
 
@@ -57,7 +57,7 @@ static void compile(const struct avroschema *writer, const struct avroschema *re
 {
     struct avro_error err = {0};
     struct avroplan *whole = avroplan_compile(writer, reader, NULL, false, &err);
-    expect(whole || err.code == AVRO_RESOLVE || err.code == AVRO_LIMIT);
+    expect(whole || err.code == AVRO_ERROR_RESOLVE || err.code == AVRO_ERROR_LIMIT);
     struct projection *projection = projection_new(reader);
     want_fields(projection, reader->root, "");
     struct avroplan *slots = avroplan_compile(writer, reader, projection, false, &err);
@@ -76,9 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *zero = size ? memchr(text, 0, size) : NULL;
     size_t first = zero ? (size_t)(zero - text) : size;
     struct avro_error err = {0};
-    struct avroschema *writer =
-        avroschema_parse(text, first, NULL, 0, AVROSCHEMA_WRITER, &err);
-    expect(writer || err.code == AVRO_SCHEMA || err.code == AVRO_LIMIT);
+    struct avroschema *writer = avroschema_parse(text, first, NULL, 0, AVROSCHEMA_WRITER, &err);
+    expect(writer || err.code == AVRO_ERROR_SCHEMA || err.code == AVRO_ERROR_LIMIT);
     struct avroschema *reader =
         zero ? avroschema_parse(zero + 1, size - first - 1, NULL, 0, AVROSCHEMA_READER, &err)
              : avroschema_parse(text, size, NULL, 0, AVROSCHEMA_READER, &err);

@@ -291,7 +291,12 @@ class Topic:
         with consumer(self.bootstrap, group) as reader:
             wanted = [confluent_kafka.TopicPartition(self.name, partition)
                       for partition in range(self.partitions)]
-            return [max(found.offset, 0) for found in reader.committed(wanted, timeout=20)]
+
+            def ask():
+                # A group's coordinator may be on its way: an error to be asked again.
+                with contextlib.suppress(confluent_kafka.KafkaException):
+                    return reader.committed(wanted, timeout=20)
+            return [max(found.offset, 0) for found in wait_for(ask, 30, "committed offsets")]
 
 
 @contextlib.contextmanager

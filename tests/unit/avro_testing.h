@@ -43,8 +43,7 @@ static inline const char *testing_schema_error(const char *quoted)
     for (size_t i = 0; i <= len; i++)
         text[i] = quoted[i] == '\'' ? '"' : quoted[i];
     struct avro_error err;
-    struct avroschema *schema =
-        avroschema_parse(text, len, NULL, 0, AVROSCHEMA_READER, &err);
+    struct avroschema *schema = avroschema_parse(text, len, NULL, 0, AVROSCHEMA_READER, &err);
     if (schema) {
         avroschema_free(schema);
         return "it parses";

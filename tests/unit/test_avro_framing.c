@@ -30,11 +30,13 @@ static void test_guid_header(void **state)
     framing_guid_text(result.guid, text);
     assert_string_equal(text, "89791762-2336-4186-9674-299b90a802e2");
     assert_false(parse(FRAMING_CONFLUENT, header, 16, "x", 1));
-    assert_int_equal(err.code, AVRO_MALFORMED);
+    assert_int_equal(err.code, AVRO_ERROR_MALFORMED);
     assert_false(parse(FRAMING_CONFLUENT, header, 18, "x", 1));
     assert_false(parse(FRAMING_CONFLUENT, header, 0, "x", 1));
-    assert_false(parse(FRAMING_CONFLUENT, "\x00\x89\x79\x17\x62\x23\x36\x41\x86\x96\x74\x29\x9b"
-                                          "\x90\xa8\x02\xe2", 17, "x", 1));
+    assert_false(parse(FRAMING_CONFLUENT,
+                       "\x00\x89\x79\x17\x62\x23\x36\x41\x86\x96\x74\x29\x9b"
+                       "\x90\xa8\x02\xe2",
+                       17, "x", 1));
 }
 
 static void test_confluent(void **state)
@@ -52,7 +54,7 @@ static void test_confluent(void **state)
         assert_false(parse(FRAMING_CONFLUENT, NULL, 0, "\x00\x00\x00\x00\x01", len));
     assert_false(parse(FRAMING_CONFLUENT, NULL, 0, "\x01\x00\x00\x00\x01x", 6));
     assert_false(parse(FRAMING_CONFLUENT, NULL, 0, "\x00\x80\x00\x00\x01x", 6));
-    assert_int_equal(err.code, AVRO_MALFORMED);
+    assert_int_equal(err.code, AVRO_ERROR_MALFORMED);
 }
 
 static void test_single_object(void **state)
@@ -65,10 +67,10 @@ static void test_single_object(void **state)
     assert_int_equal(result.len, 1);
     for (size_t len = 0; len < 10; len++)
         assert_false(parse(FRAMING_SINGLE_OBJECT, NULL, 0, message, len));
-    assert_false(parse(FRAMING_SINGLE_OBJECT, NULL, 0, "\xc3\x02\xa9\x2d\xe1\xf8\xa2\x42\xf5\x3d",
-                       10));
-    assert_false(parse(FRAMING_SINGLE_OBJECT, NULL, 0, "\xc4\x01\xa9\x2d\xe1\xf8\xa2\x42\xf5\x3d",
-                       10));
+    assert_false(
+        parse(FRAMING_SINGLE_OBJECT, NULL, 0, "\xc3\x02\xa9\x2d\xe1\xf8\xa2\x42\xf5\x3d", 10));
+    assert_false(
+        parse(FRAMING_SINGLE_OBJECT, NULL, 0, "\xc4\x01\xa9\x2d\xe1\xf8\xa2\x42\xf5\x3d", 10));
 }
 
 static void test_raw(void **state)

@@ -16,7 +16,10 @@ struct request {
     bool strict;
 };
 
-#define WANT(w, r, ...) {.writer = w, .reader = r, .paths = {__VA_ARGS__}}
+#define WANT(w, r, ...)                                                                            \
+    {                                                                                              \
+        .writer = w, .reader = r, .paths = { __VA_ARGS__ }                                         \
+    }
 
 static char result[4096];
 
@@ -81,14 +84,27 @@ static const char *decode(const struct request *request, const char *hex)
 }
 
 static const char *const click =
-    REC("C", F("id", "'string'") "," F("n", "'int'") "," F("skip1", "'double'") ","
-        F("skip2", "'boolean'") "," F("opt", "['null','string']") "," F("skip3", "'string'") ","
-        F("skip4", "'bytes'") ","
-        F("page", REC("P", F("pad", "['null','long']") "," F("url", "'string'") ","
-                           F("tail", "'string'"))) ","
-        F("items", "{'type':'array','items':" REC("I", F("sku", "'string'") "," F("q", "'int'"))
-                   "}") ","
-        F("props", "{'type':'map','values':['null','string']}") "," F("last", "'long'"));
+    REC("C",
+        F("id", "'string'") "," F("n", "'int'") "," F("skip1", "'double'") "," F("skip2", "'boolean"
+                                                                                          "'") "," F("opt", "['null','string']") "," F("skip3", "'string'") "," F(
+            "skip4",
+            "'bytes'") "," F("page",
+                             REC("P",
+                                 F("pad", "['null','long']") "," F("url", "'string'") "," F(
+                                     "tail",
+                                     "'string'"))) "," F("items",
+                                                         "{'type':'array','items':" REC(
+                                                             "I",
+                                                             F("sku", "'string'") "," F(
+                                                                 "q", "'int'")) "}") "," F("props",
+                                                                                           "{'type'"
+                                                                                           ":'map',"
+                                                                                           "'values"
+                                                                                           "':['"
+                                                                                           "null','"
+                                                                                           "string'"
+                                                                                           "]}") "," F("last",
+                                                                                                       "'long'"));
 
 /* id=a n=1 skip1 skip2 opt=b skip3=x skip4=y page{pad=5,url=u,tail=t} items[(s1,1),(s2,2)]
  * props{k:v, l:null} last=9 */
@@ -100,7 +116,7 @@ static void test_paths(void **state)
 {
     (void)state;
     struct request request = WANT(click, click, "id", "opt", "page.url", "items[1].sku",
-                                             "items[0].q", "items[2].sku", "props['k']", "last");
+                                  "items[0].q", "items[2].sku", "props['k']", "last");
     assert_string_equal(decode(&request, CLICK), "\"a\" \"b\" \"u\" \"s2\" 1 null \"v\" 9");
     request = (struct request)WANT(click, click, "props['l']", "props['none']", "props[\"k\"]");
     assert_string_equal(decode(&request, CLICK), "null null \"v\"");
@@ -113,8 +129,9 @@ static void test_paths(void **state)
 static void test_optional_records(void **state)
 {
     (void)state;
-    const char *schema = REC("R", F("p", "['null'," REC("P", F("u", "['string','null']")) "]") ","
-                                  F("q", "['P','null']") "," F("z", "'int'"));
+    const char *schema =
+        REC("R", F("p", "['null'," REC("P", F("u", "['string','null']")) "]") "," F(
+                     "q", "['P','null']") "," F("z", "'int'"));
     struct request request = WANT(schema, schema, "p.u", "q.u", "z");
     assert_string_equal(decode(&request, "02 00 0278 00 00 0279 02"), "\"x\" \"y\" 1");
     assert_string_equal(decode(&request, "00 02 04"), "null null 2");
@@ -138,8 +155,9 @@ static void test_unions_of_alike_branches(void **state)
 static void test_of_equal_map_keys_the_last_counts(void **state)
 {
     (void)state;
-    const char *schema = REC("R", F("m", "{'type':'map','values':" REC("V", F("a", "['null','int']")
-                                         "," F("b", "['null','int']")) "}"));
+    const char *schema =
+        REC("R", F("m", "{'type':'map','values':" REC(
+                            "V", F("a", "['null','int']") "," F("b", "['null','int']")) "}"));
     struct request request = WANT(schema, schema, "m['k'].a", "m['k'].b");
     assert_string_equal(decode(&request, "04 026b 0202 0204 026b 00 0206 00"), "null 3");
     assert_string_equal(decode(&request, "04 026a 0202 0204 026b 00 0206 00"), "null 3");
@@ -150,8 +168,8 @@ static void test_nested_collections(void **state)
     (void)state;
     const char *schema = REC("R", F("m", "{'type':'map','values':{'type':'array','items':"
                                          "{'type':'map','values':'int'}}}") "," F("z", "'int'"));
-    struct request request = WANT(schema, schema, "m['a'][1]['x']", "m['a'][1]['y']",
-                                  "m['b'][0]['x']", "z");
+    struct request request =
+        WANT(schema, schema, "m['a'][1]['x']", "m['a'][1]['y']", "m['b'][0]['x']", "z");
     /* a: [{x:1}, {y:2, x:3}], c: [{x:9}], b: [{x:4}] in a second block with its size */
     assert_string_equal(decode(&request, "04 0261 04 02 0278 02 00 04 0279 04 0278 06 00 00"
                                          "0263 02 02 0278 12 00 00"
@@ -187,17 +205,40 @@ static void test_defaults_in_slots(void **state)
 {
     (void)state;
     const char *writer = REC("R", F("a", "{'type':'array','items':" REC("I", F("x", "'int'")) "}"));
-    const char *reader =
-        REC("R", F("a", "{'type':'array','items':" REC("I", F("x", "'int'")
-            ",{'name':'y','type':'string','default':'d'}") "}")
-            ",{'name':'s','type':['null','string'],'default':'t'}"
-            ",{'name':'n','type':['null','string'],'default':null}"
-            ",{'name':'p','type':" REC("P", F("u", "'string'") "," F("v", "'double'"))
-            ",'default':{'u':'\\u00e9','v':2}}"
-            ",{'name':'m','type':{'type':'map','values':'int'},'default':{'k':5}}"
-            ",{'name':'e','type':{'type':'enum','name':'E','symbols':['A','B']},'default':'B'}");
-    struct request request = WANT(writer, reader, "a[0].y", "a[1].y", "s", "n", "p.u", "p.v",
-                                               "m['k']", "e");
+    const char
+        *reader =
+            REC("R", F(
+                         "a", "{'type':'array','items':" REC(
+                                  "I", F("x", "'int'") ",{'name':'y','type':'string','default':'d'"
+                                                       "}") "}") ",{'name':'s','type':['null','"
+                                                                 "string'],'default':'t'}"
+                                                                 ",{'name':'n','type':['null','"
+                                                                 "string'],'default':null}"
+                                                                 ",{'name':'p','type':" REC(
+                                                                     "P",
+                                                                     F("u", "'string'") "," F(
+                                                                         "v",
+                                                                         "'double'")) ",'default':{"
+                                                                                      "'u':'"
+                                                                                      "\\u00e9','v'"
+                                                                                      ":2}}"
+                                                                                      ",{'name':'m'"
+                                                                                      ",'type':{'"
+                                                                                      "type':'map',"
+                                                                                      "'values':'"
+                                                                                      "int'},'"
+                                                                                      "default':{'"
+                                                                                      "k':5}}"
+                                                                                      ",{'name':'e'"
+                                                                                      ",'type':{'"
+                                                                                      "type':'enum'"
+                                                                                      ",'name':'E',"
+                                                                                      "'symbols':['"
+                                                                                      "A','B']},'"
+                                                                                      "default':'B'"
+                                                                                      "}");
+    struct request request =
+        WANT(writer, reader, "a[0].y", "a[1].y", "s", "n", "p.u", "p.v", "m['k']", "e");
     assert_string_equal(decode(&request, "02 02 00"),
                         "\"d\" null \"t\" null \"\xc3\xa9\" 2.0 5 \"B\"");
     /* Cutting what follows the last needed field must not cut defaults. */
@@ -253,8 +294,13 @@ static void test_event_time(void **state)
     }
     /* A default has no writer but the reader. */
     struct request request = {
-        REC("R", ""), REC("R", "{'name':'t','type':{'type':'long','logicalType':'timestamp-micros'"
-                              "},'default':5000}"), {"t"}, "t", AVRO_TIME_S, false};
+        REC("R", ""),
+        REC("R", "{'name':'t','type':{'type':'long','logicalType':'timestamp-micros'"
+                 "},'default':5000}"),
+        {"t"},
+        "t",
+        AVRO_TIME_S,
+        false};
     assert_string_equal(decode(&request, ""), "5");
 }
 
@@ -273,8 +319,8 @@ static void test_cutting_and_strict(void **state)
     request = (struct request)WANT(click, click, "last");
     assert_string_equal(decode(&request, CLICK "00"), "9");
     /* A union at the cut: each branch ends there. */
-    const char *schema = REC("R", F("u", "['null'," REC("P", F("a", "'int'") "," F("b", "'string'"))
-                                         ",'string']"));
+    const char *schema =
+        REC("R", F("u", "['null'," REC("P", F("a", "'int'") "," F("b", "'string'")) ",'string']"));
     const char *reader = REC("R", F("u", "['null'," REC("P", F("a", "'int'")) "]"));
     request = (struct request)WANT(schema, reader, "u.a");
     assert_string_equal(decode(&request, "00"), "null");
@@ -295,8 +341,7 @@ static void test_errors_say_where(void **state)
     assert_string_equal(decode(&request, CLICK_HEAD CLICK_PAGE "00 02 026b 0a"),
                         "malformed: the index of a branch or symbol is out of range, "
                         "at field props[\"k\"], at byte 29");
-    assert_string_equal(decode(&request, "03"),
-                        "malformed: a length is negative, at field id");
+    assert_string_equal(decode(&request, "03"), "malformed: a length is negative, at field id");
     assert_string_equal(decode(&request, "08 61"),
                         "malformed: a length goes beyond the end of the datum, at field id");
     assert_string_equal(decode(&request, "00 ffffffffffffffffffff01"),
@@ -315,8 +360,8 @@ static void test_errors_say_where(void **state)
 static void test_every_truncation_of_every_plan_fails(void **state)
 {
     (void)state;
-    struct request request = WANT(click, click, "id", "opt", "page.url", "items[1].sku",
-                                  "props['l']", "last");
+    struct request request =
+        WANT(click, click, "id", "opt", "page.url", "items[1].sku", "props['l']", "last");
     uint8_t bytes[256];
     size_t len = testing_hex(CLICK, bytes, sizeof bytes);
     for (size_t cut = 0; cut < len; cut++) {
@@ -358,8 +403,7 @@ static void test_depth(void **state)
 {
     (void)state;
     const char *list = REC("N", F("next", "['null','N']") "," F("v", "'int'"));
-    struct request skips = {
-        .writer = list, .reader = REC("N", F("v", "'int'")), .paths = {"v"}};
+    struct request skips = {.writer = list, .reader = REC("N", F("v", "'int'")), .paths = {"v"}};
     struct request whole = {.writer = list, .reader = list};
     const char *got = decode_repeated(&skips, "02", AVROPLAN_MAX_DEPTH + 1, "00 02");
     assert_limit(got);
@@ -368,7 +412,7 @@ static void test_depth(void **state)
     assert_limit(decode_repeated(&whole, "02", 20000, "00"));
     assert_limit(decode_repeated(&skips, "02", 20000, "00"));
     const char *kids = "{'type':'array','items':" REC("T", F("kids", "{'type':'array','items':"
-                                                                       "'T'}")) "}";
+                                                                     "'T'}")) "}";
     struct request tree = {.writer = kids, .reader = kids};
     assert_limit(decode_repeated(&tree, "02", 1000, ""));
     assert_string_equal(decode_repeated(&tree, "02", 2, "00 00 00"),

@@ -71,20 +71,20 @@ static void test_scalars(void **state)
 static void test_kinds_that_do_not_resolve(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"null",   "boolean", "int",   "long",  "float",
-                                        "double", "bytes",   "string"};
+    static const char *const kinds[] = {"null",  "boolean", "int",   "long",
+                                        "float", "double",  "bytes", "string"};
     static const char promotable[8][9] = {
         /* readers:  null boolean int long float double bytes string */
-        "10000000", "01000000", "00111100", "00011100", "00001100", "00000100", "00000011",
-        "00000011"};
+        "10000000", "01000000", "00111100", "00011100",
+        "00001100", "00000100", "00000011", "00000011"};
     for (int w = 0; w < 8; w++) {
         for (int r = 0; r < 8; r++) {
             char writer[16], reader[16], expected[80];
             (void)snprintf(writer, sizeof writer, "'%s'", kinds[w]);
             (void)snprintf(reader, sizeof reader, "'%s'", kinds[r]);
             (void)snprintf(expected, sizeof expected,
-                           "resolve: the writer's %s does not resolve to the reader's %s",
-                           kinds[w], kinds[r]);
+                           "resolve: the writer's %s does not resolve to the reader's %s", kinds[w],
+                           kinds[r]);
             const char *got = testing_decode(writer, reader, "0000000000000000");
             if ((strcmp(got, expected) != 0) != (promotable[w][r] == '1'))
                 fail_msg("%s to %s: %s", writer, reader, got);
@@ -112,8 +112,7 @@ static void test_records(void **state)
         /* A recursive type, read as one with another field that has a default. */
         {REC("R", F("v", "'int'") "," F("next", "['null','R']")),
          REC("R", F("next", "['null','R']") ",{'name':'w','type':'int','default':9}"),
-         "02 02 04 00",
-         "{'next': {'next': null, 'w': 9}, 'w': 9}"},
+         "02 02 04 00", "{'next': {'next': null, 'w': 9}, 'w': 9}"},
         /* It only shows in the second level that the pair does not work. */
         {REC("R", F("s", REC("S", F("r", "['null','R']"))) "," F("v", "'int'")),
          REC("R", F("s", REC("S", F("r", "['null','R']"))) "," F("v", "'string'")), "00 02",
@@ -134,21 +133,23 @@ static void test_defaults(void **state)
         {REC("R", ""), REC("R", "{'name':'f','type':['null','int'],'default':7}"), "", "{'f': 7}"},
         {REC("R", ""), REC("R", "{'name':'f','type':['int','null'],'default':null}"), "",
          "{'f': null}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':['string',{'type':'map','values':['null',"
-                                "'boolean']}],'default':{'k':true,'l':null}}"),
+        {REC("R", ""),
+         REC("R", "{'name':'f','type':['string',{'type':'map','values':['null',"
+                  "'boolean']}],'default':{'k':true,'l':null}}"),
          "", "{'f': {'k': true, 'l': null}}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':{'type':'array','items':{'type':'array',"
-                                "'items':'int'}},'default':[[1],[],[2,3]]}"),
+        {REC("R", ""),
+         REC("R", "{'name':'f','type':{'type':'array','items':{'type':'array',"
+                  "'items':'int'}},'default':[[1],[],[2,3]]}"),
          "", "{'f': [[1], [], [2, 3]]}"},
         {REC("R", ""),
          REC("R", "{'name':'f','type':" REC("S", "{'name':'x','type':'int','default':4},"
                                                  "{'name':'y','type':'string'}") ",'default':"
-                  "{'y':'z'}}"),
+                                                                                 "{'y':'z'}}"),
          "", "{'f': {'x': 4, 'y': 'z'}}"},
         /* The datum goes on where it was before the default. */
         {"{'type':'array','items':" REC("R", F("a", "'int'")) "}",
-         "{'type':'array','items':" REC("R", "{'name':'s','type':'string','default':'d'},"
-                                             F("a", "'int'")) "}",
+         "{'type':'array','items':" REC(
+             "R", "{'name':'s','type':'string','default':'d'}," F("a", "'int'")) "}",
          "04 02 04 00", "[{'a': 1, 's': 'd'}, {'a': 2, 's': 'd'}]"},
     };
     RUN(examples);
@@ -158,8 +159,8 @@ static void test_aliases(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {REC("R", F("a", "'int'")), REC("R", "{'name':'b','type':'int','aliases':['x','a']}"),
-         "02", "{'b': 1}"},
+        {REC("R", F("a", "'int'")), REC("R", "{'name':'b','type':'int','aliases':['x','a']}"), "02",
+         "{'b': 1}"},
         /* The name counts more than an alias, whatever their order. */
         {REC("R", F("a", "'int'") "," F("b", "'int'")),
          REC("R", "{'name':'c','type':'int','aliases':['a'],'default':-1}," F("a", "'int'")),
@@ -177,8 +178,9 @@ static void test_aliases(void **state)
         {"{'type':'fixed','name':'Old','size':1}",
          "{'type':'fixed','name':'New','aliases':['Old'],'size':1}", "07", "{'$hex': '07'}"},
         {"['null'," REC("Old", F("v", "'int'")) "]",
-         "['null',{'type':'record','name':'New','aliases':['Old'],'fields':[" F("v", "'long'")
-         "]}]", "02 0e", "{'v': 7}"},
+         "['null',{'type':'record','name':'New','aliases':['Old'],'fields':[" F("v",
+                                                                                "'long'") "]}]",
+         "02 0e", "{'v': 7}"},
     };
     RUN(examples);
 }
@@ -249,12 +251,12 @@ static void test_recursive_types_that_fail(void **state)
 {
     (void)state;
     /* R resolves to R only as long as S does, which it does not: both must fail, in any order. */
-    const char *writer = REC("R", F("a", "['null'," REC("S", F("r", "['null','R']") ","
-                                                          F("v", "'int'")) "]") ","
-                                  F("b", "['null','S']"));
-    const char *reader = REC("R", F("a", "['null'," REC("S", F("r", "['null','R']") ","
-                                                          F("v", "'string'")) "]") ","
-                                  F("b", "['null','S']"));
+    const char *writer =
+        REC("R", F("a", "['null'," REC("S", F("r", "['null','R']") "," F("v", "'int'")) "]") "," F(
+                     "b", "['null','S']"));
+    const char *reader = REC(
+        "R", F("a", "['null'," REC("S", F("r", "['null','R']") "," F("v", "'string'")) "]") "," F(
+                 "b", "['null','S']"));
     const struct example examples[] = {
         {writer, reader, "0000", "{'a': null, 'b': null}"},
         {writer, reader, "02 00 02 00",
@@ -267,14 +269,10 @@ static void test_recursive_types_that_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scalars),
-        cmocka_unit_test(test_kinds_that_do_not_resolve),
-        cmocka_unit_test(test_records),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_aliases),
-        cmocka_unit_test(test_enums_and_fixed),
-        cmocka_unit_test(test_unions),
-        cmocka_unit_test(test_recursive_types_that_fail),
+        cmocka_unit_test(test_scalars), cmocka_unit_test(test_kinds_that_do_not_resolve),
+        cmocka_unit_test(test_records), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_aliases), cmocka_unit_test(test_enums_and_fixed),
+        cmocka_unit_test(test_unions),  cmocka_unit_test(test_recursive_types_that_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

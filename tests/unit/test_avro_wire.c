@@ -120,9 +120,23 @@ static void test_overlong_and_stray_bytes(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xf0\x80\x80\x80",
-        "\xf0\x8f\xbf\xbf", "\x80", "\xbf", "\xff", "a\xfe", "\xc3(", "\xe2\x82(", "\xe2(\xa1",
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf0\x9f\x98(", "ok \xc3\xa9 \xc3",
+        "\xc0\x80",
+        "\xc1\xbf",
+        "\xe0\x80\x80",
+        "\xe0\x9f\xbf",
+        "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf",
+        "\x80",
+        "\xbf",
+        "\xff",
+        "a\xfe",
+        "\xc3(",
+        "\xe2\x82(",
+        "\xe2(\xa1",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xf0\x9f\x98(",
+        "ok \xc3\xa9 \xc3",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (avrowire_is_utf8((const uint8_t *)bad[i], strlen(bad[i])))

@@ -48,7 +48,8 @@ static void formatting(void **state)
     log_info("redis_connected", "host=%s port=%d", "localhost", 6379);
     assert_string_equal(last, "<6>level=info event=redis_connected host=localhost port=6379");
     log_error("x", "a=%Q b=%Q c=%.*Q", "two words", "q\"\\\n", 3, "abcdef");
-    assert_string_equal(last, "<3>level=error event=x a=\"two words\" b=\"q\\\"\\\\\\n\" c=\"abc\"");
+    assert_string_equal(last,
+                        "<3>level=error event=x a=\"two words\" b=\"q\\\"\\\\\\n\" c=\"abc\"");
     log_warning("x", "n=%Q", (const char *)NULL);
     assert_string_equal(last, "<4>level=warning event=x n=\"\"");
     log_info("empty", "%s", "");
@@ -88,9 +89,10 @@ static void json(void **state)
     (void)state;
     configure(true, true, true);
     log_info("x", "a=%Q b=%d c=007 d=-3 e=%s f=1.5 g= h", "say \"hi\"", 12, "w\"\\\xff");
-    assert_string_equal(last, "{\"ts\":\"2026-01-31T00:00:00.123Z\",\"level\":\"info\",\"event\":\"x\","
-                              "\"a\":\"say \\\"hi\\\"\",\"b\":12,\"c\":\"007\",\"d\":-3,"
-                              "\"e\":\"w\\\"\\\\\xef\xbf\xbd\",\"f\":\"1.5\",\"g\":\"\",\"h\":\"\"}");
+    assert_string_equal(last,
+                        "{\"ts\":\"2026-01-31T00:00:00.123Z\",\"level\":\"info\",\"event\":\"x\","
+                        "\"a\":\"say \\\"hi\\\"\",\"b\":12,\"c\":\"007\",\"d\":-3,"
+                        "\"e\":\"w\\\"\\\\\xef\xbf\xbd\",\"f\":\"1.5\",\"g\":\"\",\"h\":\"\"}");
     configure(false, true, true);
     log_info("x", "a=%d", 1);
     assert_string_equal(last, "ts=2026-01-31T00:00:00.123Z level=info event=x a=1");
@@ -168,9 +170,9 @@ static void failed_expect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formatting),   cmocka_unit_test(control_bytes),
-        cmocka_unit_test(long_lines),   cmocka_unit_test(json),
-        cmocka_unit_test(level_filter), cmocka_unit_test(rate_limit),
+        cmocka_unit_test(formatting),    cmocka_unit_test(control_bytes),
+        cmocka_unit_test(long_lines),    cmocka_unit_test(json),
+        cmocka_unit_test(level_filter),  cmocka_unit_test(rate_limit),
         cmocka_unit_test(failed_expect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* Arena and pool: alignment, zeroing, reuse and counting. */
 #include <setjmp.h>
-#include <stdarg.h>
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>

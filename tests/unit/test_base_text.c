@@ -48,9 +48,19 @@ static void longs(void **state)
         assert_true(text_parse_long(digits, &back));
         assert_true(back == numbers[k]);
     }
-    static const char *const wrong[] = {"",   "-",   "+1",   " 1",  "1 ",  "1a", "0x1", "--1",
-                                        "1.", "1e3", "9223372036854775808",
-                                        "-9223372036854775809", "99999999999999999999"};
+    static const char *const wrong[] = {"",
+                                        "-",
+                                        "+1",
+                                        " 1",
+                                        "1 ",
+                                        "1a",
+                                        "0x1",
+                                        "--1",
+                                        "1.",
+                                        "1e3",
+                                        "9223372036854775808",
+                                        "-9223372036854775809",
+                                        "99999999999999999999"};
     for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) {
         int64_t number;
         assert_false(text_parse_long(wrong[k], &number));
@@ -81,17 +91,34 @@ static void check_units(bool (*parse)(const char *, int64_t *), const struct uni
 static void durations(void **state)
 {
     (void)state;
-    static const struct unit_case good[] = {
-        {"0", 0},          {"250ms", 250},       {"30s", 30000},       {"5m", 300000},
-        {"24h", 86400000}, {"30d", 2592000000},  {"2w", 1209600000},   {"1h30m", 5400000},
-        {"0s", 0},         {"1d2h3m4s5ms", 93784005}, {"1s500ms", 1500}, {NULL, 0}};
-    static const char *const wrong[] = {"",      "5",     "00",   "5 m",  "-5m",     "1.5h", "5M",
-                                        "30m1h", "1m30m", "m",    "1h30", "5min",    " 5m",  "5m ",
-                                        "999999999999999999w", "9223372036854775807d", "5mss", NULL};
+    static const struct unit_case good[] = {{"0", 0},           {"250ms", 250},
+                                            {"30s", 30000},     {"5m", 300000},
+                                            {"24h", 86400000},  {"30d", 2592000000},
+                                            {"2w", 1209600000}, {"1h30m", 5400000},
+                                            {"0s", 0},          {"1d2h3m4s5ms", 93784005},
+                                            {"1s500ms", 1500},  {NULL, 0}};
+    static const char *const wrong[] = {"",
+                                        "5",
+                                        "00",
+                                        "5 m",
+                                        "-5m",
+                                        "1.5h",
+                                        "5M",
+                                        "30m1h",
+                                        "1m30m",
+                                        "m",
+                                        "1h30",
+                                        "5min",
+                                        " 5m",
+                                        "5m ",
+                                        "999999999999999999w",
+                                        "9223372036854775807d",
+                                        "5mss",
+                                        NULL};
     check_units(text_parse_duration, good, wrong);
     static const struct unit_case shown[] = {
-        {"0", 0},          {"1m30s", 90000}, {"1d", 86400000},    {"250ms", 250},
-        {"30d", 2592000000}, {"1h1ms", 3600001}, {"-1m", -60000}, {NULL, 0}};
+        {"0", 0},           {"1m30s", 90000}, {"1d", 86400000}, {"250ms", 250}, {"30d", 2592000000},
+        {"1h1ms", 3600001}, {"-1m", -60000},  {NULL, 0}};
     for (const struct unit_case *c = shown; c->string; c++) {
         struct text text = {0};
         text_append_duration(&text, c->expected);
@@ -108,11 +135,11 @@ static void sizes(void **state)
 {
     (void)state;
     static const struct unit_case good[] = {
-        {"0", 0},         {"4096", 4096},     {"64KiB", 65536},        {"64MiB", 67108864},
-        {"1GiB", 1 << 30}, {"2kB", 2000},     {"3MB", 3000000},        {"4GB", 4000000000},
+        {"0", 0},          {"4096", 4096}, {"64KiB", 65536}, {"64MiB", 67108864},
+        {"1GiB", 1 << 30}, {"2kB", 2000},  {"3MB", 3000000}, {"4GB", 4000000000},
         {NULL, 0}};
-    static const char *const wrong[] = {"",     "-1",  "1 MiB", "1K",     "1mib",
-                                        "1MiB2", "MiB", "1.5MiB", "9999999999GiB", NULL};
+    static const char *const wrong[] = {"",    "-1",     "1 MiB",         "1K", "1mib", "1MiB2",
+                                        "MiB", "1.5MiB", "9999999999GiB", NULL};
     check_units(text_parse_size, good, wrong);
 }
 
@@ -120,54 +147,49 @@ static void times_of_day(void **state)
 {
     (void)state;
     static const struct unit_case good[] = {
-        {"00:00", 0},           {"04:00", 14400000},   {"04:00:30", 14430000},
-        {"23:59:59", 86399000}, {"off", -1},           {NULL, 0}};
-    static const char *const wrong[] = {"",       "4:00",  "24:00", "04:60",    "04:00:60",
-                                        "04:00:", "04",    "0400",  "04:00:301", "OFF", NULL};
+        {"00:00", 0},           {"04:00", 14400000}, {"04:00:30", 14430000},
+        {"23:59:59", 86399000}, {"off", -1},         {NULL, 0}};
+    static const char *const wrong[] = {
+        "", "4:00", "24:00", "04:60", "04:00:60", "04:00:", "04", "0400", "04:00:301", "OFF", NULL};
     check_units(text_parse_time_of_day, good, wrong);
-    static const struct unit_case zones[] = {{"Z", 0},
-                                             {"+00:00", 0},
-                                             {"+02:00", 7200000},
-                                             {"-05:30", -19800000},
-                                             {NULL, 0}};
-    static const char *const no_zones[] = {"",      "02:00", "+2:00",  "+02",
-                                           "+24:00", "UTC",  "+02:60", "+02:00 ", NULL};
+    static const struct unit_case zones[] = {
+        {"Z", 0}, {"+00:00", 0}, {"+02:00", 7200000}, {"-05:30", -19800000}, {NULL, 0}};
+    static const char *const no_zones[] = {"",    "02:00",  "+2:00",   "+02", "+24:00",
+                                           "UTC", "+02:60", "+02:00 ", NULL};
     check_units(text_parse_zone, zones, no_zones);
 }
 
 static void event_times(void **state)
 {
     (void)state;
-    static const struct unit_case good[] = {
-        {"1769817600000", 1769817600000},
-        {"-5", -5},
-        {"1970-01-01T00:00:00", 0},
-        {"1970-01-01T00:00:00Z", 0},
-        {"2026-01-31T00:00:00Z", 1769817600000},
-        {"2026-01-31T00:00:00.1Z", 1769817600100},
-        {"2026-01-31T00:00:00.123", 1769817600123},
-        {"2026-01-31T00:00:00.123999Z", 1769817600123},
-        {"2026-01-31T02:00:00+02:00", 1769817600000},
-        {"2026-01-30T18:30:00-05:30", 1769817600000},
-        {"2024-02-29T12:34:56Z", 1709210096000},
-        {"1969-12-31T23:59:59.999Z", -1},
-        {NULL, 0}};
-    static const char *const wrong[] = {
-        "",
-        "yesterday",
-        "2026-01-31",
-        "2026-01-31 00:00:00",
-        "2026-02-29T00:00:00Z",
-        "2026-04-31T00:00:00Z",
-        "2026-13-01T00:00:00Z",
-        "2026-00-01T00:00:00Z",
-        "2026-01-31T24:00:00Z",
-        "2026-01-31T00:00:60Z",
-        "2026-01-31T00:00:00.Z",
-        "2026-01-31T00:00:00.1234567890Z",
-        "2026-01-31T00:00:00ZZ",
-        "2026-1-31T00:00:00Z",
-        NULL};
+    static const struct unit_case good[] = {{"1769817600000", 1769817600000},
+                                            {"-5", -5},
+                                            {"1970-01-01T00:00:00", 0},
+                                            {"1970-01-01T00:00:00Z", 0},
+                                            {"2026-01-31T00:00:00Z", 1769817600000},
+                                            {"2026-01-31T00:00:00.1Z", 1769817600100},
+                                            {"2026-01-31T00:00:00.123", 1769817600123},
+                                            {"2026-01-31T00:00:00.123999Z", 1769817600123},
+                                            {"2026-01-31T02:00:00+02:00", 1769817600000},
+                                            {"2026-01-30T18:30:00-05:30", 1769817600000},
+                                            {"2024-02-29T12:34:56Z", 1709210096000},
+                                            {"1969-12-31T23:59:59.999Z", -1},
+                                            {NULL, 0}};
+    static const char *const wrong[] = {"",
+                                        "yesterday",
+                                        "2026-01-31",
+                                        "2026-01-31 00:00:00",
+                                        "2026-02-29T00:00:00Z",
+                                        "2026-04-31T00:00:00Z",
+                                        "2026-13-01T00:00:00Z",
+                                        "2026-00-01T00:00:00Z",
+                                        "2026-01-31T24:00:00Z",
+                                        "2026-01-31T00:00:60Z",
+                                        "2026-01-31T00:00:00.Z",
+                                        "2026-01-31T00:00:00.1234567890Z",
+                                        "2026-01-31T00:00:00ZZ",
+                                        "2026-1-31T00:00:00Z",
+                                        NULL};
     check_units(text_parse_event_time, good, wrong);
 }
 
@@ -201,7 +223,7 @@ static void json_strings(void **state)
         {"a\"b\\c\n\r\t\b\f", 10, "\"a\\\"b\\\\c\\n\\r\\t\\b\\f\""},
         {"\0\x1f\x7f", 3, "\"\\u0000\\u001f\\u007f\""},
         {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-        {"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""},         /* overlong */
+        {"\xc0\x80", 2, "\"\xef\xbf\xbd\xef\xbf\xbd\""}, /* overlong */
         {"\xe0\x80\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
         {"\xed\xa0\x80", 3, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* surrogate */
         {"\xf4\x90\x80\x80", 4, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
@@ -238,11 +260,9 @@ static void nearest_word(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appending),    cmocka_unit_test(longs),
-        cmocka_unit_test(durations),    cmocka_unit_test(sizes),
-        cmocka_unit_test(times_of_day), cmocka_unit_test(event_times),
-        cmocka_unit_test(bools),        cmocka_unit_test(json_strings),
-        cmocka_unit_test(nearest_word),
+        cmocka_unit_test(appending), cmocka_unit_test(longs),        cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),     cmocka_unit_test(times_of_day), cmocka_unit_test(event_times),
+        cmocka_unit_test(bools),     cmocka_unit_test(json_strings), cmocka_unit_test(nearest_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ static void expect_rendered(enum table_format format, const char *expected)
     struct table table = {.columns = columns, .column_count = 3, .page = "p", .section = "7",
                           .title = "a title", .about = "One.\n\nTwo -x."};
     static const char *const cells[] = {"a|b", "1 .. 2", "A \"sentence\".",
-                                        "gr\xc3\xb6\xc3\x9f" "er", "", ".so it is \\ done."};
+                                        "gr\xc3\xb6\xc3\x9fte", "", ".so it is \\ done."};
     struct text out = {0};
     for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
         table_add(&table, cells[i]);
@@ -38,16 +38,16 @@ static void formats(void **state)
     expect_rendered(TABLE_TEXT, "name    range\n"
                                 "a|b     1 .. 2\n"
                                 "    A \"sentence\".\n"
-                                "gr\xc3\xb6\xc3\x9f" "er\n"
+                                "gr\xc3\xb6\xc3\x9fte\n"
                                 "    .so it is \\ done.\n");
     expect_rendered(TABLE_MD, "| name | range | meaning |\n"
                               "|---|---|---|\n"
                               "| `a\\|b` | `1 .. 2` | A \"sentence\". |\n"
-                              "| `gr\xc3\xb6\xc3\x9f" "er` |  | .so it is \\ done. |\n");
+                              "| `gr\xc3\xb6\xc3\x9fte` |  | .so it is \\ done. |\n");
     expect_rendered(TABLE_JSON,
                     "[\n {\"name\": \"a|b\", \"range\": \"1 .. 2\", "
                     "\"meaning\": \"A \\\"sentence\\\".\"},\n"
-                    " {\"name\": \"gr\xc3\xb6\xc3\x9f" "er\", \"range\": \"\", "
+                    " {\"name\": \"gr\xc3\xb6\xc3\x9fte\", \"range\": \"\", "
                     "\"meaning\": \".so it is \\\\ done.\"}\n]\n");
     expect_rendered(TABLE_MAN, ".\\\" Printed by freshetd --format man: do not edit.\n"
                                ".TH p 7 \"\" freshet\n"
@@ -56,7 +56,7 @@ static void formats(void **state)
                                ".SH DESCRIPTION\n"
                                ".PP\nOne.\n.PP\nTwo \\-x.\n"
                                ".TP\n\\fBa|b\\fR\nA \"sentence\".\n.br\nrange: 1 .. 2\n"
-                               ".TP\n\\fBgr\xc3\xb6\xc3\x9f" "er\\fR\n\\&.so it is \\e done.\n");
+                               ".TP\n\\fBgr\xc3\xb6\xc3\x9fte\\fR\n\\&.so it is \\e done.\n");
 }
 
 static void empty_tables(void **state)

@@ -169,7 +169,7 @@ static void logic(void **state)
         {"flag in (false)", "false"},
         {"event_type in (item_id, 'click')", "true"},
         {"quantity in (1) or quantity in (2, 4) and true", "true"},
-        {"(quantity in (4)) in (false, quantity in (4, 5))", "true"},
+        {"(quantity in (4)) in (false, (quantity in (4, 5)))", "true"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
         check(cases[k][0], cases[k][1]);
@@ -216,8 +216,7 @@ static void arithmetic(void **state)
         {"'a\\n\\t\\\\\\'\\\"'", "'a\n\t\\'\"'"},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
-
-            check(cases[k][0], cases[k][1]);
+        check(cases[k][0], cases[k][1]);
     slots[FAKE_QUANTITY] = slots[FAKE_PRICE] = value_null();
     check("quantity + 1", "null");
     check("1 - quantity", "null");
@@ -309,12 +308,12 @@ static void kinds(void **state)
         enum value_type type;
         bool nullable;
     } cases[] = {
-        {"quantity", VALUE_LONG, false},   {"price", VALUE_DOUBLE, true},
+        {"quantity", VALUE_LONG, false},    {"price", VALUE_DOUBLE, true},
         {"quantity * 2", VALUE_LONG, true}, {"quantity / 2", VALUE_DOUBLE, true},
-        {"item_id", VALUE_STRING, true},   {"raw", VALUE_BYTES, false},
-        {"price > 1", VALUE_BOOL, false},  {"maybe", VALUE_BOOL, true},
-        {"ts", VALUE_LONG, false},         {"hour_of_day(quantity)", VALUE_LONG, false},
-        {"-price", VALUE_DOUBLE, true},    {"'x'", VALUE_STRING, false},
+        {"item_id", VALUE_STRING, true},    {"raw", VALUE_BYTES, false},
+        {"price > 1", VALUE_BOOL, false},   {"maybe", VALUE_BOOL, true},
+        {"ts", VALUE_LONG, false},          {"hour_of_day(quantity)", VALUE_LONG, false},
+        {"-price", VALUE_DOUBLE, true},     {"'x'", VALUE_STRING, false},
     };
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         struct expr *expr = compile(cases[k].text);
@@ -324,85 +323,85 @@ static void kinds(void **state)
     }
 }
 
+static const struct {
+    const char *text;
+    int column;
+    const char *message;
+} refusals[] = {
+    {"", 1, "a value expected at the end"},
+    {"event_type ==", 14, "a value expected at the end"},
+    {"event_type = 'x'", 12,
+     "an operator or the end expected instead of `=` (write `==` to compare)"},
+    {"(event_type = 'x')", 13, "`)` expected instead of `=` (write `==` to compare)"},
+    {"quantity 4", 10, "an operator or the end expected instead of `4`"},
+    {"(quantity", 10, "`)` expected at the end"},
+    {"quantity)", 9, "an operator or the end expected instead of `)`"},
+    {"prise > 1", 1, "no field `prise` in the reader schema"},
+    {"1 + page.prise", 5, "no field `page.prise` in the reader schema"},
+    {"page.", 6, "a field name after `.` expected at the end"},
+    {"items[x]", 7, "an index or a quoted key expected instead of `x`"},
+    {"items[0", 8, "`]` expected at the end"},
+    {"flag && flag", 6, "unknown sign `&&` (write `and`)"},
+    {"flag || flag", 6, "unknown sign `||` (write `or`)"},
+    {"quantity <> 1", 10, "unknown sign `<>` (write `!=`)"},
+    {"!flag", 1, "unknown sign `!` (write `not`)"},
+    {"quantity % 2", 10, "unexpected character `%`"},
+    {"quantity \x01", 10, "unexpected byte 0x01"},
+    {"event_type == \"click", 15, "the text has no closing \""},
+    {"event_type == 'a\\x'", 17, "unknown escape `\\x` (there are \\\" \\' \\\\ \\n \\t)"},
+    {"ts > 5m", 6, "`5m` is not a number (durations stand only at over and hop)"},
+    {"1.", 1, "`1.` is not a number (durations stand only at over and hop)"},
+    {"1e999", 1, "the number is too large for a double"},
+    {"9223372036854775808", 1,
+     "the number is too large for a long (write it as a double: 9223372036854775808.0)"},
+    {"99999999999999999999", 1,
+     "the number is too large for a long (write it as a double: 99999999999999999999.0)"},
+    {"item_id == null", 12,
+     "null can only stand after `is` (write `x is null` or `x is not null`)"},
+    {"item_id is 3", 12, "`null` or `not null` expected instead of `3`"},
+    {"item_id is not", 15, "`null` or `not null` expected at the end"},
+    {"item_id not in ('a')", 9,
+     "an operator or the end expected instead of `not` (write `not x in (...)`, with "
+     "parentheses where it is an operand)"},
+    {"event_type in 'a'", 15, "`(` and a list expected instead of `'a'`"},
+    {"event_type in ()", 16, "a value expected instead of `)`"},
+    {"event_type in ('a'", 19, "`,` or `)` expected at the end"},
+    {"1 < quantity < 3", 14, "comparisons do not chain (write `a < b and b < c`)"},
+    {"quantity is null == flag", 18, "comparisons do not chain (write `a < b and b < c`)"},
+    {"event_type == 3", 12, "string cannot be compared with long (compare like with like)"},
+    {"raw == 'x'", 5, "bytes cannot be compared with string (compare like with like)"},
+    {"quantity in (1, 'x')", 17, "long cannot be compared with string (compare like with like)"},
+    {"flag < true", 6, "bools have no order (use `==` or `!=`)"},
+    {"event_type and flag", 1,
+     "`and` needs a condition, and this is of type string (compare it with something)"},
+    {"flag or quantity + 1", 9,
+     "`or` needs a condition, and this is of type long (compare it with something)"},
+    {"not quantity", 5,
+     "`not` needs a condition, and this is of type long (compare it with something)"},
+    {"event_type + 1", 1, "`+` needs numbers, and this is of type string"},
+    {"1 * flag", 5, "`*` needs numbers, and this is of type bool"},
+    {"-event_type", 2, "`-` needs numbers, and this is of type string"},
+    {"hour_of_day(price)", 13,
+     "hour_of_day needs a time in ms (a long), and this is of type double"},
+    {"hour_of_day()", 13, "a value expected instead of `)`"},
+    {"upper(item_id)", 1, "unknown function `upper` (there are hour_of_day and day_of_week)"},
+    {"and", 1, "a value expected instead of `and`"},
+    {"quantity == not flag", 13,
+     "a value expected instead of `not` (write `not x in (...)`, with parentheses where it is "
+     "an operand)"},
+    {"quantity, 3", 9, "an operator or the end expected instead of `,`"},
+};
+
 static void refused(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        int column;
-        const char *message;
-    } cases[] = {
-        {"", 1, "a value expected at the end"},
-        {"event_type ==", 14, "a value expected at the end"},
-        {"event_type = 'x'", 12,
-         "an operator or the end expected instead of `=` (write `==` to compare)"},
-        {"(event_type = 'x')", 13, "`)` expected instead of `=` (write `==` to compare)"},
-        {"quantity 4", 10, "an operator or the end expected instead of `4`"},
-        {"(quantity", 10, "`)` expected at the end"},
-        {"quantity)", 9, "an operator or the end expected instead of `)`"},
-        {"prise > 1", 1, "no field `prise` in the reader schema"},
-        {"1 + page.prise", 5, "no field `page.prise` in the reader schema"},
-        {"page.", 6, "a field name after `.` expected at the end"},
-        {"items[x]", 7, "an index or a quoted key expected instead of `x`"},
-        {"items[0", 8, "`]` expected at the end"},
-        {"flag && flag", 6, "unknown sign `&&` (write `and`)"},
-        {"flag || flag", 6, "unknown sign `||` (write `or`)"},
-        {"quantity <> 1", 10, "unknown sign `<>` (write `!=`)"},
-        {"!flag", 1, "unknown sign `!` (write `not`)"},
-        {"quantity % 2", 10, "unexpected character `%`"},
-        {"quantity \x01", 10, "unexpected byte 0x01"},
-        {"event_type == \"click", 15, "the text has no closing \""},
-        {"event_type == 'a\\x'", 17, "unknown escape `\\x` (there are \\\" \\' \\\\ \\n \\t)"},
-        {"ts > 5m", 6, "`5m` is not a number (durations stand only at over and hop)"},
-        {"1.", 1, "`1.` is not a number (durations stand only at over and hop)"},
-        {"1e999", 1, "the number is too large for a double"},
-        {"9223372036854775808", 1,
-         "the number is too large for a long (write it as a double: 9223372036854775808.0)"},
-        {"99999999999999999999", 1,
-         "the number is too large for a long (write it as a double: 99999999999999999999.0)"},
-        {"item_id == null", 12,
-         "null can only stand after `is` (write `x is null` or `x is not null`)"},
-        {"item_id is 3", 12, "`null` or `not null` expected instead of `3`"},
-        {"item_id is not", 15, "`null` or `not null` expected at the end"},
-        {"item_id not in ('a')", 9,
-         "an operator or the end expected instead of `not` (write `not x in (...)`, with "
-         "parentheses where it is an operand)"},
-        {"event_type in 'a'", 15, "`(` and a list expected instead of `'a'`"},
-        {"event_type in ()", 16, "a value expected instead of `)`"},
-        {"event_type in ('a'", 19, "`,` or `)` expected at the end"},
-        {"1 < quantity < 3", 14, "comparisons do not chain (write `a < b and b < c`)"},
-        {"quantity is null == flag", 18, "comparisons do not chain (write `a < b and b < c`)"},
-        {"event_type == 3", 12, "a string cannot be compared with a long (compare like with like)"},
-        {"raw == 'x'", 5,
-         "a bytes value cannot be compared with a string (compare like with like)"},
-        {"quantity in (1, 'x')", 17,
-         "a long cannot be compared with a string (compare like with like)"},
-        {"flag < true", 6, "bools have no order (use `==` or `!=`)"},
-        {"event_type and flag", 1,
-         "`and` needs a condition, and this is a string (compare it with something)"},
-        {"flag or quantity + 1", 9,
-         "`or` needs a condition, and this is a long (compare it with something)"},
-        {"not quantity", 5,
-         "`not` needs a condition, and this is a long (compare it with something)"},
-        {"event_type + 1", 1, "`+` needs numbers, and this is a string"},
-        {"1 * flag", 5, "`*` needs numbers, and this is a bool"},
-        {"-event_type", 2, "`-` needs numbers, and this is a string"},
-        {"hour_of_day(price)", 13, "hour_of_day needs a time in ms (a long), and this is a double"},
-        {"hour_of_day()", 13, "a value expected instead of `)`"},
-        {"upper(item_id)", 1,
-         "unknown function `upper` (there are hour_of_day and day_of_week)"},
-        {"and", 1, "a value expected instead of `and`"},
-        {"quantity == not flag", 13,
-         "a value expected instead of `not` (write `not x in (...)`, with parentheses where it is "
-         "an operand)"},
-        {"quantity, 3", 9, "an operator or the end expected instead of `,`"},
-    };
     struct fieldspace fields = fake_fieldspace();
-    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    for (size_t k = 0; k < sizeof refusals / sizeof refusals[0]; k++) {
         struct expr_error error = {0};
-        struct expr *expr = expr_compile(cases[k].text, &fields, &error);
-        if (expr || error.column != cases[k].column || strcmp(error.message, cases[k].message) != 0)
-            fail_msg("%s: %s, column %d: %s", cases[k].text, expr ? "accepted" : "refused",
+        struct expr *expr = expr_compile(refusals[k].text, &fields, &error);
+        if (expr || error.column != refusals[k].column ||
+            strcmp(error.message, refusals[k].message) != 0)
+            fail_msg("%s: %s, column %d: %s", refusals[k].text, expr ? "accepted" : "refused",
                      error.column, error.message);
     }
 }

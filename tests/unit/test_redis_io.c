@@ -13,8 +13,8 @@ static void on_alarm(void *context, const char *name, const char *sentence)
 {
     struct alarms *alarms = context;
     assert_true(strlen(sentence) > 20);
-    strncat(alarms->names, name, sizeof alarms->names - strlen(alarms->names) - 2);
-    strcat(alarms->names, " ");
+    size_t len = strlen(alarms->names);
+    snprintf(alarms->names + len, sizeof alarms->names - len, "%s ", name);
 }
 
 static void assert_alarms(struct world *world, const char *expected)
@@ -331,6 +331,13 @@ static void by_host_name(void **state)
     world->redis = redis_open(&world->loop, &options);
     WORLD_WAIT(world, redis_ready(world->redis));
     assert_int_equal(world_acquire(world, "a", NULL, 0), REDIS_RESULT_OK);
+    /* A request that times out is taken back from the network. */
+    redis_set_limits(world->redis, &(struct redis_limits){1000, 100, 1 << 20});
+    kill(world->server, SIGSTOP);
+    assert_int_equal(world_write(world, 0, "u1", 1), REDIS_RESULT_UNKNOWN);
+    kill(world->server, SIGCONT);
+    redis_set_limits(world->redis, &(struct redis_limits){1000, 5000, 1 << 20});
+    write_until_ok(world, 0, 2);
     world_disconnect(world);
 
     assert_true(redis_address_parse("redis://no..name:1/0", &options.address, error,
@@ -444,13 +451,15 @@ static void closing_at_any_moment(void **state)
 {
     struct world *world = *state;
     world_serve(world, NULL);
-    for (int steps = 0; steps < 12; steps++) {
+    for (int steps = 0; steps < 40; steps++) {
         struct redis_options options = world_options(world);
         if (steps % 2)
             options.address = (struct redis_address){.host = "localhost", .port = 1};
         world->redis = redis_open(&world->loop, &options);
-        for (int i = 0; i < steps / 2; i++)
-            uv_run(&world->loop, UV_RUN_ONCE);
+        for (int i = 0; i < steps / 2; i++) {
+            uv_run(&world->loop, UV_RUN_NOWAIT);
+            usleep(200);
+        }
         world_disconnect(world);
     }
 }

@@ -50,7 +50,7 @@ static struct row sample(void)
     "$6\r\n_as_of\r\n$13\r\n1700000000000\r\n$4\r\n_rev\r\n$1\r\n2\r\n"                            \
     "$2\r\n_v\r\n$16\r\n0123456789abcdef\r\n$2\r\n_p\r\n$1\r\n3\r\n$2\r\n_o\r\n$7\r\n1234567\r\n"
 #define VALUES                                                                                     \
-    "$5\r\ncount\r\n$2\r\n42\r\n$4\r\nmean\r\n$5\r\n19.99\r\n$4\r\nopen\r\n$1\r\n1\r\n"             \
+    "$5\r\ncount\r\n$2\r\n42\r\n$4\r\nmean\r\n$5\r\n19.99\r\n$4\r\nopen\r\n$1\r\n1\r\n"            \
     "$4\r\nlast\r\n$5\r\ncaf\xc3\xa9\r\n$4\r\nblob\r\n$3\r\n\0\r\n\r\n"                            \
     "$6\r\nrecent\r\n$15\r\n[\"a\\\"b\",\"\xc3\xa9\\n\"]\r\n"                                      \
     "$7\r\nnumbers\r\n$16\r\n[0.5,-3,1,\"\xc3\xbf" "A\"]\r\n"
@@ -158,8 +158,10 @@ static void names_of_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partial_row_deletes_nulls), cmocka_unit_test(whole_row_replaces_and_expires),
-        cmocka_unit_test(removed_row_is_a_code),     cmocka_unit_test(long_texts_have_room),
+        cmocka_unit_test(partial_row_deletes_nulls),
+        cmocka_unit_test(whole_row_replaces_and_expires),
+        cmocka_unit_test(removed_row_is_a_code),
+        cmocka_unit_test(long_texts_have_room),
         cmocka_unit_test(names_of_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

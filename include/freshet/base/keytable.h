@@ -36,6 +36,18 @@ void keytable_insert(struct keytable *table, uint64_t hash, uint32_t handle);
 void keytable_remove(struct keytable *table, uint64_t hash, uint32_t handle);
 size_t keytable_bytes(const struct keytable *table);
 
+/* The handle that the key probably has, without comparing keys; KEYTABLE_NONE: surely none. */
+static inline uint32_t keytable_guess(const struct keytable *table, uint64_t hash)
+{
+    if (!table->slots)
+        return KEYTABLE_NONE;
+    uint32_t tag = (uint32_t)hash;
+    uint32_t at = tag & table->mask;
+    while (table->slots[at].handle != KEYTABLE_NONE && table->slots[at].tag != tag)
+        at = (at + 1) & table->mask;
+    return table->slots[at].handle;
+}
+
 static inline void keytable_prefetch(const struct keytable *table, uint64_t hash)
 {
     if (table->slots)

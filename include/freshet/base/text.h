@@ -20,8 +20,7 @@ void text_append(struct text *text, const void *bytes, size_t len);
 void text_append_string(struct text *text, const char *string);
 void text_append_char(struct text *text, char c);
 void text_append_long(struct text *text, int64_t number);
-void text_printf(struct text *text, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text *text, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 /* Makes room for len more bytes and returns where they go; the caller then adds to text->len. */

@@ -1,10 +1,10 @@
-/* Compiles schemas to instructions. Used by avroplan only; see avroplan_compile for the arguments. */
+/* Compiles schemas to instructions. Used by avroplan only, whose header has the arguments. */
 #ifndef FRESHET_AVROBUILD_H
 #define FRESHET_AVROBUILD_H
 
 #include "avrocode.h"
 
-/* Fills in an all-zero plan. False and err when it does not work; the plan is to be freed always. */
+/* Fills in an all-zero plan; false and err when it does not work. Finish the plan either way. */
 bool avrobuild_plan(struct avroplan *plan, const struct avroschema *writer,
                     const struct avroschema *reader, const struct projection *projection,
                     bool strict, struct avro_error *err);

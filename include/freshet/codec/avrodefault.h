@@ -8,7 +8,8 @@
 
 /*
  * Encodes every default of the record types that the schema defines, into its arena. All types
- * must be complete. False and err (AVRO_SCHEMA, AVRO_LIMIT) for a default that does not fit.
+ * must be complete. False and err (AVRO_ERROR_SCHEMA, AVRO_ERROR_LIMIT) when a default does not
+ * fit.
  */
 bool avrodefault_encode(struct avroschema *schema, struct avro_error *err);
 

@@ -5,12 +5,12 @@
 #include <stddef.h>
 
 enum avro_error_code {
-    AVRO_OK,
-    AVRO_SCHEMA,    /* a schema text that is not a schema */
-    AVRO_RESOLVE,   /* data of the writer can never become data of the reader */
-    AVRO_DATA,      /* the pair is usable, but this datum has no place in the reader's schema */
-    AVRO_MALFORMED, /* the bytes are not what the writer's schema says */
-    AVRO_LIMIT,     /* a bound was reached */
+    AVRO_ERROR_NONE,
+    AVRO_ERROR_SCHEMA,    /* a schema text that is not a schema */
+    AVRO_ERROR_RESOLVE,   /* data of the writer can never become data of the reader */
+    AVRO_ERROR_DATA,      /* the pair is usable, but the reader has no place for this datum */
+    AVRO_ERROR_MALFORMED, /* the bytes are not what the writer's schema says */
+    AVRO_ERROR_LIMIT,     /* a bound was reached */
 };
 
 enum { AVROERROR_PATH_MAX = 192, AVROERROR_MESSAGE_MAX = 256 };

@@ -19,12 +19,13 @@
  * - A union is resolved per datum: the branch of the same type (for named types: same full name,
  *   then same unqualified name or alias) comes before the first promotable one. A pair is refused
  *   when a datum could never be resolved; a writer's branch or symbol that the reader lacks is an
- *   error (AVRO_DATA) of the datum that has it.
+ *   error (AVRO_ERROR_DATA) of the datum that has it.
  * - Types match by unqualified name, or by a full name among the reader's aliases. A field of the
  *   writer goes to the reader's field of that name, else to the first one with it as an alias.
- * - Strings that are used must be UTF-8 (AVRO_MALFORMED otherwise); skipped ones are not looked at.
+ * - Strings that are used must be UTF-8 (AVRO_ERROR_MALFORMED otherwise); skipped ones are not
+ *   looked at.
  * - The byte size of an array or map block is trusted when the block is skipped, and must be right
- *   (AVRO_MALFORMED otherwise) when it is decoded; it never leads beyond the datum.
+ *   (AVRO_ERROR_MALFORMED otherwise) when it is decoded; it never leads beyond the datum.
  * - Of equal map keys the last one counts.
  * - Bytes after the datum are ignored unless strict.
  * - What is not wanted is skipped: its bytes must make sense, but its branches and symbols need not
@@ -42,8 +43,8 @@ struct avroplan;
 /*
  * projection NULL: a plan for whole datums (avroplan_walk); else for its slots (avroplan_decode).
  * strict: a datum is parsed to its end and must fill the message. The reader schema must outlive
- * the plan; the writer schema and the projection may go. NULL and err (AVRO_RESOLVE, AVRO_LIMIT)
- * when the pair does not work.
+ * the plan; the writer schema and the projection may go. NULL and err (AVRO_ERROR_RESOLVE,
+ * AVRO_ERROR_LIMIT) when the pair does not work.
  */
 struct avroplan *avroplan_compile(const struct avroschema *writer, const struct avroschema *reader,
                                   const struct projection *projection, bool strict,
@@ -52,8 +53,8 @@ void avroplan_free(struct avroplan *plan);
 
 /*
  * Fills in all slots of the projection (null where the datum has nothing). Strings and bytes are
- * slices of the datum or of the reader schema. False and err (AVRO_DATA, AVRO_MALFORMED,
- * AVRO_LIMIT) when the datum is bad; the slots are then not to be used.
+ * slices of the datum or of the reader schema. False and err (AVRO_ERROR_DATA,
+ * AVRO_ERROR_MALFORMED, AVRO_ERROR_LIMIT) when the datum is bad; the slots are then not to be used.
  */
 bool avroplan_decode(const struct avroplan *plan, const void *bytes, size_t len,
                      struct value *slots, struct avro_error *err);
@@ -65,7 +66,7 @@ enum avro_event {
     AVRO_EVENT_FIELD,  /* the name as a string */
     AVRO_EVENT_KEY,    /* the key as a string */
     AVRO_EVENT_VALUE,  /* a scalar; unions are unwrapped */
-    AVRO_EVENT_END, /* of a record or map */
+    AVRO_EVENT_END,    /* of a record or map */
     AVRO_EVENT_END_ARRAY,
 };
 

@@ -25,15 +25,15 @@ struct avroresolve {
 void avroresolve_free(struct avroresolve *resolve);
 
 /*
- * Whether some datum of the writer can become one of the reader; else err with AVRO_RESOLVE, or
- * AVRO_LIMIT when the pair takes too long to compare.
+ * Whether some datum of the writer can become one of the reader; else err with AVRO_ERROR_RESOLVE,
+ * or AVRO_ERROR_LIMIT when the pair takes too long to compare.
  */
 bool avroresolve_check(struct avroresolve *resolve, const struct avro_type *writer,
                        const struct avro_type *reader, struct avro_error *err);
 /* The reader's branch for a type that is no union: exact before promotable; NULL: none. */
 const struct avro_type *avroresolve_branch(const struct avro_type *writer,
                                            const struct avro_type *reader_union);
-/* reader_field[i] becomes the index of the reader's field that takes the writer's field i, or -1. */
+/* reader_field[i] becomes the index of the reader's field for the writer's field i, or -1. */
 void avroresolve_fields(const struct avro_type *writer, const struct avro_type *reader,
                         int32_t *reader_field);
 

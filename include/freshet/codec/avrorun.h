@@ -5,7 +5,7 @@
 #include "avrocode.h"
 
 /* slots: at least plan->slot_count, or 1 for a whole datum, which also needs the sink. */
-bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len,
-                   struct value *slots, const struct avroplan_sink *sink, struct avro_error *err);
+bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len, struct value *slots,
+                   const struct avroplan_sink *sink, struct avro_error *err);
 
 #endif

@@ -13,27 +13,27 @@ enum {
     AVROSCHEMA_MAX_BYTES = 1 << 20,         /* of the text */
     AVROSCHEMA_MAX_DEPTH = 64,              /* types within types, and of default values */
     AVROSCHEMA_MAX_TYPES = 16384,           /* in one text */
-    AVROSCHEMA_MAX_NAMES = 4096,            /* of fields, symbols, branches, or types, in one list */
+    AVROSCHEMA_MAX_NAMES = 4096,            /* fields, symbols, branches; named types */
     AVROSCHEMA_MAX_DEFAULT_VALUES = 65536,  /* scalars and containers in all defaults together */
     AVROSCHEMA_MAX_DEFAULT_BYTES = 1 << 20, /* all defaults together, as Avro binary */
     AVROSCHEMA_MAX_FIXED = 1 << 30,         /* no message can be larger */
 };
 
 enum avro_kind {
-    AVRO_NULL,
-    AVRO_BOOLEAN,
-    AVRO_INT,
-    AVRO_LONG,
-    AVRO_FLOAT,
-    AVRO_DOUBLE,
-    AVRO_BYTES,
-    AVRO_STRING,
-    AVRO_RECORD,
-    AVRO_ENUM,
-    AVRO_FIXED,
-    AVRO_ARRAY,
-    AVRO_MAP,
-    AVRO_UNION,
+    AVRO_KIND_NULL,
+    AVRO_KIND_BOOLEAN,
+    AVRO_KIND_INT,
+    AVRO_KIND_LONG,
+    AVRO_KIND_FLOAT,
+    AVRO_KIND_DOUBLE,
+    AVRO_KIND_BYTES,
+    AVRO_KIND_STRING,
+    AVRO_KIND_RECORD,
+    AVRO_KIND_ENUM,
+    AVRO_KIND_FIXED,
+    AVRO_KIND_ARRAY,
+    AVRO_KIND_MAP,
+    AVRO_KIND_UNION,
 };
 
 /* What a number means as a time. */
@@ -90,8 +90,8 @@ enum avroschema_use { AVROSCHEMA_WRITER, AVROSCHEMA_READER };
 
 /*
  * known: schemas whose named types the text may refer to (all of them: also those that references
- * refer to); they must live as long as the result. Returns NULL and fills in err with AVRO_SCHEMA
- * or AVRO_LIMIT. Free with avroschema_free.
+ * refer to); they must live as long as the result. Returns NULL and fills in err with
+ * AVRO_ERROR_SCHEMA or AVRO_ERROR_LIMIT. Free with avroschema_free.
  */
 struct avroschema *avroschema_parse(const char *text, size_t len,
                                     const struct avroschema *const *known, size_t known_count,

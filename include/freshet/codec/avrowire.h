@@ -1,4 +1,4 @@
-/* Avro's primitive encodings: each reader returns the byte after what it read, NULL if it is bad. */
+/* Avro's primitive encodings: each reader returns the byte after what it read, NULL if bad. */
 #ifndef FRESHET_AVROWIRE_H
 #define FRESHET_AVROWIRE_H
 
@@ -62,8 +62,7 @@ static inline const uint8_t *avrowire_varint(const uint8_t *cur, const uint8_t *
     return cur + (__builtin_ctzll(stop) + 1) / 8;
 }
 
-static inline const uint8_t *avrowire_long(const uint8_t *cur, const uint8_t *end,
-                                           int64_t *number)
+static inline const uint8_t *avrowire_long(const uint8_t *cur, const uint8_t *end, int64_t *number)
 {
     uint64_t n = 0;
     cur = avrowire_varint(cur, end, &n);

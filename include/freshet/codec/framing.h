@@ -34,11 +34,10 @@ struct framing_result {
 
 /*
  * header: the bytes of FRAMING_HEADER, or NULL when the message has none (looked at for confluent
- * only, and before the payload). False and err (AVRO_MALFORMED) when the framing is wrong.
+ * only, and before the payload). False and err (AVRO_ERROR_MALFORMED) when the framing is wrong.
  */
-bool framing_parse(enum framing framing, const void *header, size_t header_len,
-                   const void *payload, size_t len, struct framing_result *out,
-                   struct avro_error *err);
+bool framing_parse(enum framing framing, const void *header, size_t header_len, const void *payload,
+                   size_t len, struct framing_result *out, struct avro_error *err);
 
 /* The usual text of a GUID, 89791762-2336-4186-9674-299b90a802e2. */
 void framing_guid_text(const uint8_t guid[FRAMING_GUID_BYTES], char out[FRAMING_GUID_TEXT]);

@@ -5,8 +5,9 @@
  *     code, (field, value) x sets, field x deletes      all bulk strings, with
  *     code = (sets * 1024 + deletes) * 4 + flags        ROWHASH_REPLACE, ROWHASH_EXPIRE
  * Null features are deletes, unless the row is whole: then the hash is replaced (and expires anew,
- * as DEL forgets the TTL). A removed row has neither sets nor deletes, only ROWHASH_REPLACE. The first pair is always _as_of (FLUSH looks at
- * it). _w goes away with a whole row only: when features stop warming, rows become whole. */
+ * as DEL forgets the TTL). A removed row has neither sets nor deletes, only ROWHASH_REPLACE. The
+ * first pair is always _as_of (FLUSH looks at it). _w goes away with a whole row only: when
+ * features stop warming, rows become whole. */
 #ifndef FRESHET_ROWHASH_H
 #define FRESHET_ROWHASH_H
 

@@ -48,11 +48,11 @@ struct operator_row {
 extern const struct operator_row operator_rows[OPERATOR_COUNT_OF];
 
 enum {
-    FEATURES_MAX = 256,        /* features in a set */
-    FEATURE_NAME_MAX = 64,     /* letters, digits, _; the first a letter */
-    FEATURE_LIST_MAX = 1024,   /* n of last_n and last_distinct */
-    FEATURE_WINDOWS_MAX = 64,  /* different (window, hop) pairs */
-    FEATURE_PANES_MAX = 4096,  /* window / hop: a smaller hop is refused */
+    FEATURES_MAX = 256,       /* features in a set */
+    FEATURE_NAME_MAX = 64,    /* letters, digits, _; the first a letter */
+    FEATURE_LIST_MAX = 1024,  /* n of last_n and last_distinct */
+    FEATURE_WINDOWS_MAX = 64, /* different (window, hop) pairs */
+    FEATURE_PANES_MAX = 4096, /* window / hop: a smaller hop is refused */
 };
 
 struct feature {
@@ -63,14 +63,14 @@ struct feature {
     int argument; /* index into arguments, -1: none */
     int window;   /* index into windows; -1: over the session (or FRAME, DERIVED) */
     uint32_t acc_offset;
-    uint32_t count; /* n of last_n, last_distinct */
+    uint32_t count;  /* n of last_n, last_distinct */
     int operands[2]; /* DERIVED: indexes of earlier or later features that are not DERIVED */
     double alpha, beta;
-    bool has_fallback;     /* `default =` was given */
-    struct value fallback; /* shown when there is nothing; text belongs to the set */
+    bool has_fallback;      /* `default =` was given */
+    struct value fallback;  /* shown when there is nothing; text belongs to the set */
     struct value_kind kind; /* of the value shown; for a list, of its items */
     bool is_list;
-    bool of_long; /* the argument is a long: sums and extremes are of integers */
+    bool of_long;           /* the argument is a long: sums and extremes are of integers */
     const char *definition; /* canonical text without the name; belongs to the set */
 };
 

@@ -34,6 +34,16 @@ void featuredraft_check(struct featuredraft *draft, const struct featuredraft_co
 void featuredraft_fail(struct featuredraft *draft, struct feature_errors *errors,
                        enum featuredraft_key key, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Compiles a part of a key's value that begins at a column in it; NULL with an error added. */
+struct expr *featuredraft_compile(struct featuredraft *draft,
+                                  const struct featuredraft_context *context,
+                                  enum featuredraft_key key, const char *text, int column);
+/* A number that may have a minus, and nothing after it. */
+bool featuredraft_number(const char *start, size_t len, struct value *number);
 void featuredraft_free(struct featuredraft *draft);
+
+/* The op key (featureop.c). False when nothing is known of the operator, so that the other keys
+ * cannot be judged by it. */
+bool featureop_check(struct featuredraft *draft, const struct featuredraft_context *context);
 
 #endif

@@ -14,7 +14,8 @@ enum { FIELDSPACE_MAX_SLOTS = 256 };
  *
  * resolve: path is `page.url`, `items[0].sku` or `props["utm"]` (a quote or backslash in the key
  * has a backslash before it), without blanks, path_len bytes. Returns the slot (>= 0) and fills
- * kind; or returns -1 and writes what is wrong, and what would be right, to err. An index or map key that a datum does not have is null, so such paths are always nullable.
+ * kind; or returns -1 and writes what is wrong, and what would be right, to err. An index or map
+ * key that a datum does not have is null, so such paths are always nullable.
  */
 struct fieldspace {
     void *self;

@@ -1,8 +1,9 @@
 /* Sessions of one key (design: semantics, section 3, rules S1 to S10).
  *
- * The live ones are a list, newest first; they are disjoint and ordered, so all that became
- * immutable are older than all that are live, and of those only the newest is kept whole, because
- * it may still be shown. */
+ * The live ones are a list, newest first; they are disjoint and ordered, and the newest immutable
+ * one ends before all of them. It is kept whole, because it may still be shown. A live session can
+ * grow back over immutable ones, since an event joins only what is live: of some before the kept
+ * one the span stays, so that the order by start is known. */
 #ifndef FRESHET_SESSION_H
 #define FRESHET_SESSION_H
 
@@ -22,12 +23,22 @@ struct session {
     char acc[];           /* feature_set.session_acc_bytes */
 };
 
+enum { SESSION_PAST_MAX = 8 }; /* spans remembered; those before them count as earlier than all */
+
+struct session_past {
+    int64_t older_last_ms; /* end of the newest whose span is not remembered */
+    uint32_t count;
+    struct session_span {
+        int64_t start_ms, last_ms;
+    } spans[]; /* ascending by start */
+};
+
 struct sessions {
     struct session *live;    /* newest first */
     struct session *settled; /* the newest immutable one, or NULL */
     uint32_t live_count;
-    uint32_t settled_count;  /* immutable ones in this life, the kept one included */
-    int64_t settled_before_ms; /* last of the immutable one before the kept one */
+    uint32_t settled_count;     /* immutable ones in this life, the kept one included */
+    struct session_past *past;  /* the immutable ones before the kept one; NULL: none */
 };
 
 /* What an event does to the sessions of its key. */
@@ -71,11 +82,10 @@ static inline const struct session *sessions_newest(const struct sessions *sessi
     return sessions->live ? sessions->live : sessions->settled;
 }
 
-/* Its place among the key's sessions by start, from 1. Of the immutable ones only the newest is
- * compared: a session that grows back over several counts those before the newest as earlier. */
+/* Its place among the key's sessions by start, from 1. */
 uint32_t sessions_newest_number(const struct sessions *sessions);
 
-/* The end of the session before the newest; false when there is none. */
+/* The end of the one before the newest by start; false when there is none. */
 bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms);
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool);

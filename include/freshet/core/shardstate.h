@@ -22,23 +22,29 @@ enum entity_flag {
 
 enum entity_queue { QUEUE_NONE, QUEUE_EVENT, QUEUE_DECAY };
 
-/* One key. Handles are indexes; serial tells the lives of a handle apart. */
+enum { ENTITY_INLINE_KEY = 24 };
+
+/* One key. Handles are indexes; serial tells the lives of a handle apart. What every event looks at
+ * stands first. */
 struct entity {
     uint64_t hash;
-    char *key; /* block of the pool */
     uint32_t key_len;
     uint32_t serial;
+    union {
+        char inline_key[ENTITY_INLINE_KEY];
+        char *key; /* longer: a block of the pool */
+    };
     int64_t offset; /* greatest offset of an event that entered state (_o) */
+    uint16_t inflight; /* batches that hold a row of it */
+    uint8_t queue;     /* enum entity_queue */
+    uint8_t flags;     /* enum entity_flag */
+    uint32_t epoch;    /* of the resync that its last acknowledged row belongs to */
     struct sessions sessions;
-    struct panes **windows; /* block of window_count pointers */
-    int64_t armed_ms;       /* as_of deadline in the queue; INT64_MAX: none */
-    int64_t since_ms;       /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
+    int64_t armed_ms;        /* as_of deadline in the queue; INT64_MAX: none */
+    int64_t since_ms;        /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
     uint32_t next, previous; /* in its dirty queue */
     uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: never */
-    uint32_t epoch;          /* of the resync that its last acknowledged row belongs to */
-    uint16_t inflight;       /* batches that hold a row of it */
-    uint8_t queue;           /* enum entity_queue */
-    uint8_t flags;           /* enum entity_flag */
+    struct panes *windows[]; /* one of each window of the set, NULL: empty */
 };
 
 struct dirty_queue {
@@ -62,7 +68,8 @@ struct shard {
     /* keys */
     struct pool pool;
     struct keytable table;
-    struct entity **chunks;
+    char **chunks; /* of ENTITY_CHUNK entities, entity_bytes each */
+    uint32_t entity_bytes;
     uint32_t chunk_count;
     uint32_t handle_count; /* handles ever used */
     uint32_t free_handle;  /* chain through entity.next */
@@ -93,7 +100,15 @@ struct shard {
 };
 
 /* ---- entity.c ---- */
-struct entity *entity_at(const struct shard *shard, uint32_t handle);
+static inline struct entity *entity_at(const struct shard *shard, uint32_t handle)
+{
+    char *chunk = shard->chunks[handle / ENTITY_CHUNK];
+    return (struct entity *)(void *)(chunk + (size_t)(handle % ENTITY_CHUNK) * shard->entity_bytes);
+}
+static inline const char *entity_key(const struct entity *entity)
+{
+    return entity->key_len <= ENTITY_INLINE_KEY ? entity->inline_key : entity->key;
+}
 uint32_t entity_find(const struct shard *shard, const char *key, size_t len, uint64_t hash);
 uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_t hash);
 /* A new life for a key whose last row still waits. */

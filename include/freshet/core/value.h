@@ -59,6 +59,9 @@ static inline struct value value_text(enum value_type type, const char *s, uint3
     return (struct value){.s = s, .len = len, .type = (uint8_t)type};
 }
 
+/* "long", "double", ...: as errors and documentation call the type. */
+const char *value_type_name(enum value_type type);
+
 /* The bytes that stand for a value wherever values are hashed or compared for being the same:
  * text as it is; bool and long as 8 bytes little endian; double as IEEE-754 little endian with -0
  * made +0. scratch holds numbers; returns where the bytes are. Not for null and lists. */

@@ -138,6 +138,9 @@ void config_append_origin(const struct config *config, const struct config_row *
 void config_complain(const struct config *config, enum config_row_id id, int column,
                      struct config_errors *errors, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* The same for what works, but not well. */
+void config_warn(const struct config *config, enum config_row_id id, struct config_errors *errors,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Canonical text of [session], [time] and [event]: part of the feature set's version. */
 void config_salt(const struct config *config, struct text *out);

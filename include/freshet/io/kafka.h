@@ -127,6 +127,10 @@ void kafka_message_done(void *owner);
 const void *kafka_message_header(const struct kafka_message *message, const char *name,
                                  size_t *len);
 
+/* The index-th header in the order of the record; false behind the last one. */
+bool kafka_message_header_at(const struct kafka_message *message, size_t index, const char **name,
+                             const void **value, size_t *len);
+
 /* Replaces the assignment: fetching starts at these offsets, nothing is paused. Messages polled
  * before keep their memory; none of an earlier assignment comes after it. Also the way to go on
  * after KAFKA_TROUBLE_OFFSET_GONE, with all partitions. */

@@ -5,7 +5,9 @@
  * Requests are answered in the order they were sent, whatever happens. Nothing is queued while
  * Redis is away and nothing is sent twice: when a request fails its owner keeps what it wanted to
  * write and builds a new request when redis_ready is true again (on_change says when to look).
- * So an old row can never arrive after a newer one. */
+ * So on one connection an old row never arrives after a newer one. A request that ended UNKNOWN may
+ * still lie in the server's or a proxy's buffers: its owner takes a new token (ACQUIRE) before it
+ * writes again, so that the late one is fenced. */
 #ifndef FRESHET_REDIS_H
 #define FRESHET_REDIS_H
 

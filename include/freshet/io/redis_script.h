@@ -15,7 +15,7 @@
 
 enum {
     REDIS_TOKEN_MAX = 33,      /* 32 hexadecimal digits and the terminator */
-    REDIS_SWEEP_KEYS_MAX = 256,
+    REDIS_SWEEP_KEYS_MAX = 1024, /* several times what a step of redis_scan shows */
 };
 
 /* A fresh random token, for every ACQUIRE a new one. */
@@ -69,7 +69,7 @@ void redis_set_resync(struct redis *redis, const char *own_key, const char *toke
 
 /*
  * One step of a walk over rows. Start with cursor "0" and go on with the result's until that is
- * "0" again. A key may be shown more than once; COUNT is about 256.
+ * "0" again. A key may be shown more than once; a step shows about 256.
  */
 struct scan_result {
     enum redis_result result;

@@ -68,7 +68,8 @@ struct registry;
 /* NULL and error (REGISTRY_ERROR_MAX bytes) when the URL or the directory cannot be used. */
 struct registry *registry_open(uv_loop_t *loop, const struct registry_options *options,
                                char *error);
-/* Forgets all lookups without answering, calls closed from the loop, then frees. */
+/* Forgets all lookups without answering, calls closed from the loop, then frees. Not from within
+ * a registry_done or registry_probed. */
 void registry_close(struct registry *registry, void (*closed)(void *context), void *context);
 void registry_set_timeout(struct registry *registry, int64_t timeout_ms);
 
