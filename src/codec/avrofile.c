@@ -40,8 +40,7 @@ struct avrofile *avrofile_open(const char *path, char *error)
     }
     file->schema = avro_file_reader_get_writer_schema(file->reader);
     file->class = avro_generic_class_from_schema(file->schema);
-    if (file->class && avro_generic_value_new(file->class, &file->value) == 0 &&
-        write_schema(file))
+    if (file->class && avro_generic_value_new(file->class, &file->value) == 0 && write_schema(file))
         return file;
     snprintf(error, AVROFILE_ERROR_TEXT, "%s: the schema cannot be used: %s", path,
              avro_strerror());

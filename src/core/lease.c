@@ -23,6 +23,7 @@ bool lease_granted(struct lease *lease, const struct lease_grant *grant, int64_t
 {
     expect(lease->state == LEASE_ACQUIRING);
     bool again = lease->previous[0] != '\0';
+    bool refused = lease->refused;
     int64_t hold = grant->had_own ? grant->hw : log_end - 1;
     /* On a new token the hold is only raised: another owner may have written in between. */
     if (!again || hold > lease->hold)
@@ -33,7 +34,9 @@ bool lease_granted(struct lease *lease, const struct lease_grant *grant, int64_t
     lease->state = LEASE_HELD;
     lease->step_sent = false;
     memcpy(lease->previous, lease->token, sizeof lease->previous);
-    if (!grant->had_own || grant->resync || empty_start || again) {
+    lease->refused = false;
+    bool unfinished = lease->resync != LEASE_SYNCED;
+    if (!grant->had_own || grant->resync || (empty_start && !again) || refused || unfinished) {
         lease_want_resync(lease);
         return true;
     }
@@ -50,6 +53,8 @@ void lease_applied(struct lease *lease, int64_t seq)
 {
     if (seq > lease->acknowledged)
         lease->acknowledged = seq;
+    else
+        lease_refused(lease, true); /* it took the number of a batch that Redis has lost */
 }
 
 void lease_refused(struct lease *lease, bool rollback)
@@ -57,10 +62,23 @@ void lease_refused(struct lease *lease, bool rollback)
     if (lease->state != LEASE_HELD)
         return; /* one refusal of several batches in flight is enough */
     lease->state = LEASE_FENCED;
+    lease->refused = true;
     if (rollback)
         lease->rollbacks++;
     else
         lease->fenced++;
+}
+
+void lease_doubt(struct lease *lease)
+{
+    if (lease->state == LEASE_HELD)
+        lease->state = LEASE_NONE;
+}
+
+void lease_let_go(struct lease *lease)
+{
+    lease->state = LEASE_NONE;
+    lease->step_sent = false;
 }
 
 void lease_proved(struct lease *lease, bool still_owner)

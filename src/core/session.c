@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "expect.h"
 #include "operator.h"
 
 static size_t session_bytes(const struct rules *rules)
@@ -52,12 +51,9 @@ static void past_add(struct sessions *sessions, struct pool *pool, const struct 
     past->count = count + 1;
 }
 
-/* Newest first, so that the oldest, at the end of the list, is the first to go. */
-static void settle_list(struct sessions *sessions, const struct rules *rules, struct pool *pool,
-                        struct session *session)
+static void settle_one(struct sessions *sessions, const struct rules *rules, struct pool *pool,
+                       struct session *session)
 {
-    if (session->next)
-        settle_list(sessions, rules, pool, session->next);
     if (sessions->settled)
         past_add(sessions, pool, sessions->settled);
     session_free(rules, pool, sessions->settled);
@@ -73,12 +69,23 @@ int sessions_settle(struct sessions *sessions, const struct rules *rules, struct
     struct session **at = &sessions->live;
     while (*at && session_live(rules, (*at)->last_ms, watermark_ms))
         at = &(*at)->next;
-    struct session *settling = *at;
+    /* The list is newest first, but the oldest is the first to go. */
+    struct session *oldest = NULL;
+    for (struct session *session = *at; session;) {
+        struct session *next = session->next;
+        session->next = oldest;
+        oldest = session;
+        session = next;
+    }
     *at = NULL;
-    uint32_t before = sessions->settled_count;
-    if (settling)
-        settle_list(sessions, rules, pool, settling);
-    return (int)(sessions->settled_count - before);
+    int settled = 0;
+    while (oldest) {
+        struct session *next = oldest->next;
+        settle_one(sessions, rules, pool, oldest);
+        oldest = next;
+        settled++;
+    }
+    return settled;
 }
 
 /* ---- entering ---- */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "pool.h"
+#include "jsonout.h"
 
 const char *const dump_names[] = {"config",  "features", "operators", "metrics",
                                   "control", "fates",    NULL};
@@ -128,8 +128,8 @@ static void dump_operators(struct table *table)
 void dump_features(const struct feature_set *set, struct table *table)
 {
     static const char *const columns[] = {"feature", "type", "operator", "argument",
-                                          "over",    "hop",  "where"};
-    set_head(table, columns, 7, "freshet-features", "features", "The features in use.");
+                                          "over",    "hop",  "default",  "where"};
+    set_head(table, columns, 8, "freshet-features", "features", "The features in use.");
     struct text text = {0};
     for (int i = 0; i < set->count; i++) {
         const struct feature *feature = &set->features[i];
@@ -158,6 +158,10 @@ void dump_features(const struct feature_set *set, struct table *table)
         if (window)
             text_append_duration(&text, window->hop.ms);
         table_add(table, window ? text.data : "");
+        text_clear(&text);
+        if (feature->has_fallback)
+            jsonout_value(&text, feature->fallback);
+        table_add(table, feature->has_fallback ? text.data : "");
         table_add(table,
                   feature->where >= 0 ? expr_canonical(set->predicates[feature->where]) : "");
     }

@@ -122,6 +122,8 @@ static void on_marked(void *context, enum redis_result result)
     struct lease *lease = shard_lease(partition->shard);
     if (result == REDIS_RESULT_FENCED || result == REDIS_RESULT_ROLLBACK)
         lease_refused(lease, result == REDIS_RESULT_ROLLBACK);
+    if (result == REDIS_RESULT_UNKNOWN)
+        lease_doubt(lease);
     lease_step_ended(lease, step, result == REDIS_RESULT_OK);
     if (step == LEASE_DONE && lease->resync == LEASE_SYNCED)
         log_info("resync_done", "partition=%d", partition->id);
@@ -222,6 +224,8 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
     struct lease *lease = shard_lease(partition->shard);
     if (current && ok)
         lease_applied(lease, result->seq);
+    if (current && result->result == REDIS_RESULT_UNKNOWN)
+        lease_doubt(lease);
     if (current &&
         (result->result == REDIS_RESULT_FENCED || result->result == REDIS_RESULT_ROLLBACK)) {
         log_warning("shard_refused", "partition=%d result=%s", partition->id,
@@ -363,10 +367,20 @@ static void sweep_end(struct engine *engine)
     log_info("sweep_ended", "complete=%s", engine->sweep_failed ? "no" : "yes");
 }
 
+static void doubt_sweeping(struct engine *engine)
+{
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->sweeping &&
+            engine->partitions[k]->generation == engine->partitions[k]->sweep_generation)
+            lease_doubt(shard_lease(engine->partitions[k]->shard));
+}
+
 static void on_swept(void *context, const struct sweep_result *result)
 {
     struct engine *engine = context;
     engine->sweep_calls--;
+    if (result->result == REDIS_RESULT_UNKNOWN)
+        doubt_sweeping(engine);
     if (result->result != REDIS_RESULT_OK)
         engine->sweep_failed = true;
     else

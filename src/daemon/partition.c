@@ -20,20 +20,13 @@ static struct shard **parked_slot(struct engine *engine, int32_t id)
     return &engine->parked[id];
 }
 
-/* The lease goes on from what was acknowledged, under a new token. */
-static void lease_park(struct lease *lease)
-{
-    lease->state = LEASE_NONE;
-    lease->step_sent = false;
-}
-
 void partition_park(struct partition *partition)
 {
     if (!partition->located)
         return;
     struct shard **slot = parked_slot(partition->engine, partition->id);
     expect(!*slot);
-    lease_park(shard_lease(partition->shard));
+    lease_let_go(shard_lease(partition->shard));
     *slot = partition->shard;
     partition->shard = NULL;
     partition->located = false;
@@ -99,7 +92,7 @@ void partition_restart(struct partition *partition, int64_t low)
     partition->empty_start = true;
     partition->generation++;
     partition->lease_busy = false;
-    lease_park(&lease);
+    lease_let_go(&lease);
     *shard_lease(partition->shard) = lease;
     shard_end_of_log(partition->shard, low);
 }

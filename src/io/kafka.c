@@ -174,8 +174,7 @@ void kafka_message_done(void *owner)
     rd_kafka_event_destroy(owner);
 }
 
-const void *kafka_message_header(const struct kafka_message *message, const char *name,
-                                 size_t *len)
+const void *kafka_message_header(const struct kafka_message *message, const char *name, size_t *len)
 {
     rd_kafka_headers_t *headers;
     const void *value;
@@ -193,9 +192,8 @@ bool kafka_message_header_at(const struct kafka_message *message, size_t index, 
            !rd_kafka_header_get_all(headers, index, name, value, len);
 }
 
-static rd_kafka_topic_partition_list_t *offset_list(const struct kafka *kafka,
-                                                    const struct kafka_offset *offsets,
-                                                    size_t count)
+static rd_kafka_topic_partition_list_t *
+offset_list(const struct kafka *kafka, const struct kafka_offset *offsets, size_t count)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count + 1);
     for (size_t i = 0; i < count; i++)

@@ -12,8 +12,8 @@ static bool topic_metadata(rd_kafka_t *rk, rd_kafka_topic_t *topic, int wait_ms,
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t failure = rd_kafka_metadata(rk, 0, topic, &metadata, wait_ms);
     if (!failure) {
-        failure = metadata->topic_cnt == 1 ? metadata->topics[0].err
-                                           : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+        failure =
+            metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
         if (!failure)
             *partitions = metadata->topics[0].partition_cnt;
         rd_kafka_metadata_destroy(metadata);
@@ -45,8 +45,8 @@ static bool read_result(rd_kafka_event_t *event, const char *topic, char *error)
         return false;
     }
     size_t count;
-    const rd_kafka_topic_result_t **result = rd_kafka_CreateTopics_result_topics(
-        rd_kafka_event_CreateTopics_result(event), &count);
+    const rd_kafka_topic_result_t **result =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
     rd_kafka_resp_err_t failure =
         count == 1 ? rd_kafka_topic_result_error(result[0]) : RD_KAFKA_RESP_ERR__FAIL;
     if (!failure || failure == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)

@@ -15,11 +15,9 @@ bool kafka_job_any_running(const struct kafka *kafka)
 
 /* ---- kafka_lookup ---- */
 
-static rd_kafka_topic_partition_list_t *list_of(const struct kafka_lookup_job *job,
-                                                int64_t offset)
+static rd_kafka_topic_partition_list_t *list_of(const struct kafka_lookup_job *job, int64_t offset)
 {
-    rd_kafka_topic_partition_list_t *list =
-        rd_kafka_topic_partition_list_new((int)job->count);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)job->count);
     for (size_t i = 0; i < job->count; i++)
         rd_kafka_topic_partition_list_add(list, job->kafka->topic, job->extents[i].partition)
             ->offset = offset;
@@ -27,8 +25,7 @@ static rd_kafka_topic_partition_list_t *list_of(const struct kafka_lookup_job *j
 }
 
 /* Asks one question for all partitions; the answers stand in list->elems[i].offset. */
-static bool ask(struct kafka_lookup_job *job, rd_kafka_topic_partition_list_t *list,
-                bool committed)
+static bool ask(struct kafka_lookup_job *job, rd_kafka_topic_partition_list_t *list, bool committed)
 {
     rd_kafka_t *rk = job->kafka->rk;
     rd_kafka_resp_err_t error =
@@ -60,8 +57,7 @@ static void lookup_work(uv_work_t *work)
 {
     struct kafka_lookup_job *job = work->data;
     job->ok = ask_into(job, RD_KAFKA_OFFSET_END, false, offsetof(struct kafka_extent, end)) &&
-              ask_into(job, RD_KAFKA_OFFSET_BEGINNING, false,
-                       offsetof(struct kafka_extent, low)) &&
+              ask_into(job, RD_KAFKA_OFFSET_BEGINNING, false, offsetof(struct kafka_extent, low)) &&
               (job->time_ms < 0 ||
                ask_into(job, job->time_ms, false, offsetof(struct kafka_extent, at_time))) &&
               (!job->kafka->in_group || ask_into(job, RD_KAFKA_OFFSET_INVALID, true,
@@ -138,8 +134,7 @@ static void take_config(struct kafka_topic_info *info, const rd_kafka_event_t *e
         rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event), &resources);
     if (resources != 1 || rd_kafka_ConfigResource_error(resource[0]))
         return;
-    const rd_kafka_ConfigEntry_t **entry =
-        rd_kafka_ConfigResource_configs(resource[0], &entries);
+    const rd_kafka_ConfigEntry_t **entry = rd_kafka_ConfigResource_configs(resource[0], &entries);
     for (size_t i = 0; i < entries; i++) {
         const char *name = rd_kafka_ConfigEntry_name(entry[i]);
         const char *value = rd_kafka_ConfigEntry_value(entry[i]);
@@ -179,8 +174,8 @@ static void probe_work(uv_work_t *work)
     struct kafka *kafka = work->data;
     struct kafka_probe_job *probe = &kafka->probe;
     const struct rd_kafka_metadata *metadata;
-    probe->error = rd_kafka_metadata(kafka->rk, 0, kafka->topic_handle, &metadata,
-                                     KAFKA_REQUEST_TIMEOUT_MS);
+    probe->error =
+        rd_kafka_metadata(kafka->rk, 0, kafka->topic_handle, &metadata, KAFKA_REQUEST_TIMEOUT_MS);
     if (probe->error)
         return;
     if (metadata->topic_cnt == 1)

@@ -11,8 +11,8 @@ enum {
     KAFKA_REQUEST_TIMEOUT_MS = 5000,
     KAFKA_TICK_MS = 1000,
     KAFKA_CLOSING_TICK_MS = 20,
-    KAFKA_LEAVE_MS = 1000, /* to leave the group in, beyond the deadline of kafka_close */
-    KAFKA_PROBE_MS = 30000,       /* how often the topic is looked at */
+    KAFKA_LEAVE_MS = 1000,  /* to leave the group in, beyond the deadline of kafka_close */
+    KAFKA_PROBE_MS = 30000, /* how often the topic is looked at */
     KAFKA_TROUBLE_REPEAT_MS = 10000,
 };
 

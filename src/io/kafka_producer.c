@@ -116,8 +116,7 @@ static rd_kafka_t *make_client(const struct kafka_producer_options *options, cha
                                                 options->property_count, error);
     if (!conf)
         return NULL;
-    rd_kafka_conf_set_events(conf,
-                             RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     if (rd_kafka_conf_set(conf, "partitioner", "murmur2_random", error, KAFKA_ERROR_TEXT)) {
         rd_kafka_conf_destroy(conf);
         return NULL;
@@ -128,9 +127,8 @@ static rd_kafka_t *make_client(const struct kafka_producer_options *options, cha
     return rk;
 }
 
-struct kafka_producer *kafka_producer_open(uv_loop_t *loop,
-                                           const struct kafka_producer_options *options,
-                                           char *error)
+struct kafka_producer *
+kafka_producer_open(uv_loop_t *loop, const struct kafka_producer_options *options, char *error)
 {
     rd_kafka_t *rk = make_client(options, error);
     if (!rk)
@@ -167,8 +165,7 @@ static bool produce(struct kafka_producer *producer, const struct kafka_record *
     rd_kafka_vu_t arguments[] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = record->topic},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = record->partition},
-        {.vtype = RD_KAFKA_VTYPE_KEY,
-         .u.mem = {(void *)(uintptr_t)record->key, record->key_len}},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {(void *)(uintptr_t)record->key, record->key_len}},
         {.vtype = RD_KAFKA_VTYPE_VALUE,
          .u.mem = {(void *)(uintptr_t)record->payload, record->payload_len}},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
@@ -193,8 +190,7 @@ static bool produce(struct kafka_producer *producer, const struct kafka_record *
     return true;
 }
 
-bool kafka_produce(struct kafka_producer *producer, const struct kafka_record *record,
-                   void *opaque)
+bool kafka_produce(struct kafka_producer *producer, const struct kafka_record *record, void *opaque)
 {
     return produce(producer, record, NULL, opaque);
 }

@@ -15,7 +15,8 @@ static const struct kafka_forced {
 } forced[] = {
     {"enable.auto.commit", "false", "offsets are committed only for what Redis has acknowledged"},
     {"enable.auto.offset.store", "false", "freshet keeps the offsets itself"},
-    {"auto.offset.reset", "error", "a jump in the log must never be silent; see kafka.offset_reset"},
+    {"auto.offset.reset", "error",
+     "a jump in the log must never be silent; see kafka.offset_reset"},
     {"isolation.level", "read_committed", "aborted transactions are not events"},
     {"check.crcs", "true", "a damaged record must not become a feature"},
     {"enable.partition.eof", "true", "an idle partition is known by the end of the log"},
@@ -184,7 +185,8 @@ rd_kafka_conf_t *kafka_property_conf(const char *bootstrap, const char *group,
     for (size_t i = 0; ok && i < count; i++)
         ok = !contradicts(properties[i].name, properties[i].value, error) &&
              set_fitting(conf, producer, properties[i].name, properties[i].value, error);
-    ok = ok && set_forced(conf, producer, error) && set(conf, "bootstrap.servers", bootstrap, error) &&
+    ok = ok && set_forced(conf, producer, error) &&
+         set(conf, "bootstrap.servers", bootstrap, error) &&
          (!group || set(conf, "group.id", group, error));
     if (ok)
         return conf;

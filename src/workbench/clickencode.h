@@ -2,6 +2,8 @@
 #ifndef FRESHET_CLICKENCODE_H
 #define FRESHET_CLICKENCODE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "text.h"
@@ -23,10 +25,10 @@ enum click_type {
 struct click {
     enum click_writer writer;
     uint64_t id;
-    const char *user; /* "" for a click without a user */
+    const char *user; /* "" for a click without a user; at most 63 bytes */
     int64_t event_time_ms;
     enum click_type type;
-    uint32_t item; /* 0: none */
+    uint32_t item;       /* 0: none */
     int64_t price_cents; /* -1: none */
     int32_t quantity;
     bool first_of_visit;
@@ -42,7 +44,7 @@ void clickencode_avro(struct text *out, const struct click *click);
 /* As the reader schema sees it: the members of an object, without braces. */
 void clickencode_json(struct text *out, const struct click *click);
 
-/* Where in the datum the event id, the user id and the event time begin, for damaging it. */
+/* Where in the datum the user id and the event time begin, for damaging it. */
 struct clickencode_places {
     size_t user;
     size_t event_time;

@@ -1,7 +1,7 @@
 /* Kafka's default partitioning, so that other clients of the topic agree about the partition. */
 #include <string.h>
 
-#include "clickstream.h"
+#include "clickpartition.h"
 
 /* MurmurHash2 as the Java client has it. */
 static uint32_t murmur2(const unsigned char *bytes, size_t len)
@@ -25,7 +25,7 @@ static uint32_t murmur2(const unsigned char *bytes, size_t len)
     return h ^ h >> 15;
 }
 
-int32_t clickstream_partition(const void *key, size_t len, int32_t partitions)
+int32_t clickpartition_of(const void *key, size_t len, int32_t partitions)
 {
     return (int32_t)((murmur2(key, len) & 0x7fffffff) % (uint32_t)partitions);
 }

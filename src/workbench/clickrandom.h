@@ -9,8 +9,8 @@ struct clickrandom {
 };
 
 uint64_t clickrandom_bits(struct clickrandom *random);
-double clickrandom_unit(struct clickrandom *random);                    /* [0, 1) */
-int64_t clickrandom_below(struct clickrandom *random, int64_t bound);   /* [0, bound) */
+double clickrandom_unit(struct clickrandom *random);                  /* [0, 1) */
+int64_t clickrandom_below(struct clickrandom *random, int64_t bound); /* [0, bound) */
 double clickrandom_exponential(struct clickrandom *random, double mean);
 
 /* Ranks 1..count with probability proportional to rank^-exponent; exponent 0 is uniform. */

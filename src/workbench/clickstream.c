@@ -8,32 +8,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clickrandom.h"
+#include "clickpartition.h"
 #include "clickstream.h"
+#include "clickvisit.h"
 #include "clock.h"
 #include "expect.h"
 #include "pool.h"
 
 enum {
-    TRANSPORT_MS = 20,     /* from a click to its record */
-    ITEMS = 20000,
-    THINKING_MS = 15000,   /* mean time between two clicks */
-    PAUSE_MAX_MS = 1500000, /* a long pause within a visit */
+    TRANSPORT_MS = 20, /* from a click to its record */
     LATE_MEAN_MS = 6 * 3600 * 1000,
     FUTURE_MEAN_MS = 24 * 3600 * 1000,
-    UNKNOWN_ID = 999999,   /* a schema id that no registry of a test gives */
+    UNKNOWN_ID = 999999, /* a schema id that no registry of a test gives */
 };
 
 static const int64_t max_event_time_ms = 253402300799999;
-
-struct visit {
-    int64_t next_ms;
-    uint32_t user;
-    uint32_t item;
-    uint8_t type; /* enum click_type of the next click */
-    uint8_t device, country, agent;
-    bool first, from_campaign;
-};
 
 struct chain {
     int64_t begin_ms, end_ms; /* begin > end: none */
@@ -42,10 +31,8 @@ struct chain {
 struct clickstream {
     struct clickstream_options options;
     struct clickrandom random;
-    struct clickrandom_zipf users, items;
-    int64_t number; /* of records made */
-    struct visit *visits; /* a heap by next_ms */
-    size_t visit_count;
+    struct clickvisits visits;
+    int64_t number;       /* of records made */
     struct chain *chains; /* by user */
     bool *in_state;       /* by user */
     int64_t keys;
@@ -61,123 +48,6 @@ struct clickstream {
     uint32_t last_user;
     int64_t last_ts_ms; /* INT64_MIN: none */
 };
-
-/* ---- who acts next ---- */
-
-static bool earlier(const struct visit *a, const struct visit *b)
-{
-    return a->next_ms < b->next_ms;
-}
-
-static void push_visit(struct clickstream *stream, struct visit visit)
-{
-    size_t at = stream->visit_count++;
-    for (; at > 0 && earlier(&visit, &stream->visits[(at - 1) / 2]); at = (at - 1) / 2)
-        stream->visits[at] = stream->visits[(at - 1) / 2];
-    stream->visits[at] = visit;
-}
-
-static struct visit pop_visit(struct clickstream *stream)
-{
-    struct visit *heap = stream->visits;
-    struct visit top = heap[0], moved = heap[--stream->visit_count];
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < stream->visit_count; at = child) {
-        if (child + 1 < stream->visit_count && earlier(&heap[child + 1], &heap[child]))
-            child++;
-        if (!earlier(&heap[child], &moved))
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moved;
-    return top;
-}
-
-static struct visit new_visit(struct clickstream *stream)
-{
-    uint64_t bits = clickrandom_bits(&stream->random);
-    return (struct visit){
-        .user = (uint32_t)clickrandom_zipf_rank(&stream->users, &stream->random) - 1,
-        .type = CLICK_IMPRESSION,
-        .device = (uint8_t)(1 + bits % 3),
-        .country = (uint8_t)(bits >> 8),
-        .agent = (uint8_t)(bits >> 16),
-        .first = true,
-        .from_campaign = (bits >> 24) % 10 < 3,
-    };
-}
-
-static struct visit next_visit(struct clickstream *stream, int64_t now_ms)
-{
-    bool due = stream->visit_count > 0 && stream->visits[0].next_ms <= now_ms;
-    if (due || stream->visit_count == CLICKSTREAM_VISITS_MAX)
-        return pop_visit(stream);
-    return new_visit(stream);
-}
-
-/* The funnel: in what share of cases what follows; the rest end the visit. */
-static enum click_type next_type(struct clickstream *stream, enum click_type type)
-{
-    static const struct {
-        double share[CLICK_WISHLIST + 1];
-    } funnel[] = {
-        [CLICK_IMPRESSION] = {{[CLICK_IMPRESSION] = 0.60, [CLICK_CLICK] = 0.28}},
-        [CLICK_CLICK] = {{[CLICK_IMPRESSION] = 0.15, [CLICK_VIEW] = 0.80}},
-        [CLICK_VIEW] = {{[CLICK_IMPRESSION] = 0.45,
-                         [CLICK_ADD_TO_CART] = 0.22,
-                         [CLICK_WISHLIST] = 0.05}},
-        [CLICK_ADD_TO_CART] = {{[CLICK_IMPRESSION] = 0.35, [CLICK_PURCHASE] = 0.45}},
-        [CLICK_PURCHASE] = {{[CLICK_IMPRESSION] = 0.30}},
-        [CLICK_WISHLIST] = {{[CLICK_IMPRESSION] = 0.70}},
-    };
-    double dice = clickrandom_unit(&stream->random);
-    for (int next = CLICK_IMPRESSION; next <= CLICK_WISHLIST; next++) {
-        dice -= funnel[type].share[next];
-        if (dice < 0)
-            return (enum click_type)next;
-    }
-    return CLICK_OTHER;
-}
-
-static void go_on(struct clickstream *stream, struct visit visit, int64_t now_ms)
-{
-    visit.type = (uint8_t)next_type(stream, visit.type);
-    if (visit.type == CLICK_OTHER)
-        return;
-    visit.first = false;
-    visit.next_ms = now_ms + 500 + (int64_t)clickrandom_exponential(&stream->random, THINKING_MS);
-    if (clickrandom_unit(&stream->random) < 0.02)
-        visit.next_ms += clickrandom_below(&stream->random, PAUSE_MAX_MS);
-    push_visit(stream, visit);
-}
-
-static void make_click(struct clickstream *stream, struct visit *visit)
-{
-    struct clickrandom *random = &stream->random;
-    struct click *click = &stream->click;
-    if (visit->type == CLICK_IMPRESSION)
-        visit->item = (uint32_t)clickrandom_zipf_rank(&stream->items, random);
-    snprintf(stream->user_name, sizeof stream->user_name, "u%08u", (unsigned)visit->user + 1);
-    *click = (struct click){
-        .writer = clickrandom_unit(random) < stream->options.v1_share ? CLICK_V1 : CLICK_V2,
-        .id = clickrandom_bits(random),
-        .user = stream->user_name,
-        .type = visit->type,
-        .item = visit->item,
-        .price_cents = 199 + (int64_t)(visit->item * 7919 % 39800),
-        .quantity = visit->type == CLICK_PURCHASE ? 1 + (int)clickrandom_below(random, 3) : 1,
-        .first_of_visit = visit->first,
-        .device = visit->device,
-        .country = visit->country,
-        .agent = visit->agent,
-        .position = visit->type == CLICK_IMPRESSION ? (int)clickrandom_below(random, 20) : -1,
-        .from_campaign = visit->from_campaign,
-    };
-    if (click->type == CLICK_WISHLIST && click->writer == CLICK_V2)
-        click->type = CLICK_VIEW;
-    if (click->type == CLICK_IMPRESSION && click->id % 8 == 0)
-        click->price_cents = -1;
-}
 
 /* ---- event times with a known fate ---- */
 
@@ -219,8 +89,8 @@ static bool place_out_of_order(struct clickstream *stream, int32_t partition, in
     return true;
 }
 
-static bool place_late(struct clickstream *stream, int32_t partition, uint32_t user,
-                       int64_t *ts_ms, enum fate *fate)
+static bool place_late(struct clickstream *stream, int32_t partition, uint32_t user, int64_t *ts_ms,
+                       enum fate *fate)
 {
     int64_t windows_from = watermark(stream, partition) - stream->options.window_lateness_ms;
     int64_t joins = joins_from(stream, partition, user);
@@ -298,8 +168,8 @@ static void frame(struct clickstream *stream, int32_t id)
                                    (unsigned char)(id >> 8), (unsigned char)id};
         text_append(out, header, sizeof header);
     } else if (options->framing == FRAMING_SINGLE_OBJECT) {
-        uint64_t fingerprint = id == UNKNOWN_ID ? UNKNOWN_ID
-                                                : options->fingerprints[stream->click.writer];
+        uint64_t fingerprint =
+            id == UNKNOWN_ID ? UNKNOWN_ID : options->fingerprints[stream->click.writer];
         text_append(out, "\xc3\x01", 2);
         text_append(out, &fingerprint, sizeof fingerprint);
     }
@@ -369,11 +239,9 @@ static void remember(struct clickstream *stream, uint32_t user)
 
 static bool repeat(struct clickstream *stream, struct clickstream_record *record)
 {
-    int32_t partition = clickstream_partition(stream->last_user_name,
-                                              strlen(stream->last_user_name),
-                                              stream->options.partitions);
-    if (stream->last_ts_ms == INT64_MIN ||
-        stream->last_ts_ms < accepted_from(stream, partition))
+    int32_t partition = clickpartition_of(stream->last_user_name, strlen(stream->last_user_name),
+                                          stream->options.partitions);
+    if (stream->last_ts_ms == INT64_MIN || stream->last_ts_ms < accepted_from(stream, partition))
         return false;
     record->partition = partition;
     record->key = stream->last_user_name;
@@ -390,17 +258,19 @@ static bool repeat(struct clickstream *stream, struct clickstream_record *record
 static void spoil(struct clickstream *stream, struct clickstream_record *record)
 {
     static const enum fate fates[CLICK_KINDS] = {
-        [CLICK_KIND_MALFORMED] = FATE_UNDECODABLE, [CLICK_KIND_BAD_TIME] = FATE_BAD_TIME,
-        [CLICK_KIND_NO_KEY] = FATE_NO_KEY,         [CLICK_KIND_TOMBSTONE] = FATE_TOMBSTONE,
+        [CLICK_KIND_MALFORMED] = FATE_UNDECODABLE,
+        [CLICK_KIND_BAD_TIME] = FATE_BAD_TIME,
+        [CLICK_KIND_NO_KEY] = FATE_NO_KEY,
+        [CLICK_KIND_TOMBSTONE] = FATE_TOMBSTONE,
         [CLICK_KIND_UNKNOWN_SCHEMA] = FATE_UNKNOWN_SCHEMA,
     };
     struct clickrandom *random = &stream->random;
     record->fate = fates[record->kind];
     stream->click.event_time_ms = record->record_time_ms - TRANSPORT_MS;
     if (record->kind == CLICK_KIND_BAD_TIME)
-        stream->click.event_time_ms =
-            clickrandom_below(random, 2) ? -1 - clickrandom_below(random, 1000000000)
-                                         : max_event_time_ms + 1 + clickrandom_below(random, 1000);
+        stream->click.event_time_ms = clickrandom_below(random, 2)
+                                          ? -1 - clickrandom_below(random, 1000000000)
+                                          : max_event_time_ms + 1 + clickrandom_below(random, 1000);
     if (record->kind == CLICK_KIND_NO_KEY) {
         stream->user_name[0] = 0;
         record->key = NULL;
@@ -416,12 +286,13 @@ void clickstream_next(struct clickstream *stream, struct clickstream_record *rec
     *record = (struct clickstream_record){.record_time_ms = now_ms, .kind = draw_kind(stream)};
     if (record->kind == CLICK_KIND_DUPLICATE && repeat(stream, record))
         return;
-    struct visit visit = next_visit(stream, now_ms);
-    make_click(stream, &visit);
+    struct clickvisit visit = clickvisit_next(&stream->visits, now_ms);
+    clickvisit_click(&stream->visits, &visit, stream->options.v1_share, &stream->click);
+    stream->click.user = stream->user_name;
+    snprintf(stream->user_name, sizeof stream->user_name, "u%08u", (unsigned)visit.user + 1);
     record->key = stream->user_name;
     record->key_len = strlen(stream->user_name);
-    record->partition =
-        clickstream_partition(record->key, record->key_len, stream->options.partitions);
+    record->partition = clickpartition_of(record->key, record->key_len, stream->options.partitions);
     if (record->kind < CLICK_KIND_MALFORMED || record->kind == CLICK_KIND_FUTURE ||
         record->kind == CLICK_KIND_DUPLICATE)
         place(stream, record, visit.user);
@@ -431,7 +302,7 @@ void clickstream_next(struct clickstream *stream, struct clickstream_record *rec
         encode(stream, record);
     if (record->fate == FATE_APPLIED && record->kind != CLICK_KIND_FUTURE)
         remember(stream, visit.user);
-    go_on(stream, visit, now_ms);
+    clickvisit_go_on(&stream->visits, visit, now_ms);
 }
 
 int64_t clickstream_keys(const struct clickstream *stream)
@@ -448,9 +319,7 @@ struct clickstream *clickstream_open(const struct clickstream_options *options)
     struct clickstream *stream = memory_alloc(sizeof *stream);
     stream->options = *options;
     stream->random.state = options->seed;
-    clickrandom_zipf_init(&stream->users, options->users, options->zipf);
-    clickrandom_zipf_init(&stream->items, ITEMS, 1);
-    stream->visits = memory_alloc((CLICKSTREAM_VISITS_MAX + 1) * sizeof *stream->visits);
+    clickvisit_init(&stream->visits, &stream->random, options->users, options->zipf);
     stream->chains = memory_alloc((size_t)options->users * sizeof *stream->chains);
     stream->in_state = memory_alloc((size_t)options->users);
     stream->raw_ms = memory_alloc((size_t)options->partitions * sizeof *stream->raw_ms);
@@ -466,7 +335,7 @@ void clickstream_close(struct clickstream *stream)
 {
     text_free(&stream->payload);
     text_free(&stream->last_payload);
-    memory_free(stream->visits);
+    clickvisit_fini(&stream->visits);
     memory_free(stream->chains);
     memory_free(stream->in_state);
     memory_free(stream->raw_ms);

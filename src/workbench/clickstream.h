@@ -16,7 +16,7 @@
 #include "framing.h"
 #include "record.h"
 
-enum { CLICKSTREAM_VISITS_MAX = 1 << 16, CLICKSTREAM_PARTITIONS_MAX = 4096 };
+enum { CLICKSTREAM_PARTITIONS_MAX = 4096 };
 
 /* What a record is made to be; each has its share. The rest are ordinary events. */
 enum click_kind {
@@ -73,8 +73,5 @@ void clickstream_next(struct clickstream *stream, struct clickstream_record *rec
 /* Users with an event in state. */
 int64_t clickstream_keys(const struct clickstream *stream);
 void clickstream_close(struct clickstream *stream);
-
-/* The partition of a key as the Java client and librdkafka's murmur2 partitioner choose it. */
-int32_t clickstream_partition(const void *key, size_t len, int32_t partitions);
 
 #endif

@@ -1,18 +1,14 @@
 /* `freshet generate`: the clickstream to a topic, or as JSON lines; and what it was made to be. */
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 
-#include "avrofingerprint.h"
 #include "clickstream.h"
 #include "generate_options.h"
 #include "kafka_producer.h"
 #include "pool.h"
-#include "readfile.h"
 #include "workbench.h"
 
 enum {
@@ -41,123 +37,6 @@ static void on_signal(int signal)
     stopped = 1;
 }
 
-static int complain(int status, const char *what, const char *why)
-{
-    fprintf(stderr, "freshet generate: %s: %s\n", what, why);
-    return status;
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* ---- options ---- */
-
-static int read_fingerprint(const char *path, uint64_t *fingerprint)
-{
-    struct text text = {0};
-    struct avro_error err;
-    const char *why = readfile(path, AVROSCHEMA_MAX_BYTES, &text);
-    if (why)
-        return complain(EX_NOINPUT, path, why);
-    struct avroschema *schema =
-        avroschema_parse(text.data, text.len, NULL, 0, AVROSCHEMA_WRITER, &err);
-    text_free(&text);
-    if (!schema)
-        return complain(EX_DATAERR, path, err.message);
-    *fingerprint = avrofingerprint_of(schema);
-    avroschema_free(schema);
-    return EX_OK;
-}
-
-static int read_framing(const struct generate_options *options, struct clickstream_options *out)
-{
-    static const char *const names[] = {"confluent", "single_object", "raw"};
-    size_t framing = 0;
-    while (framing < 3 && strcmp(options->framing, names[framing]) != 0)
-        framing++;
-    if (framing == 3)
-        return complain(EX_USAGE, "--framing", "confluent, single_object or raw");
-    out->framing = (enum framing)framing;
-    if (out->framing == FRAMING_RAW && out->v1_share < 1)
-        out->v1_share = 0;
-    if (sscanf(options->schema_id, "v2=%d,v1=%d", &out->schema_ids[CLICK_V2],
-               &out->schema_ids[CLICK_V1]) != 2)
-        return complain(EX_USAGE, "--schema-id", "v2=ID,v1=ID");
-    if (out->framing != FRAMING_SINGLE_OBJECT)
-        return EX_OK;
-    int status = read_fingerprint(options->reader, &out->fingerprints[CLICK_V2]);
-    return status ? status : read_fingerprint(options->older, &out->fingerprints[CLICK_V1]);
-}
-
-static int read_rules(const struct generate_options *options, struct clickstream_options *out)
-{
-    int64_t hour_ms = 3600000, sum_ms = options->lateness + options->gap;
-    if (options->gap < 1000)
-        return complain(EX_USAGE, "--gap", "at least 1s");
-    if (options->users < 1 || options->users > UINT32_MAX)
-        return complain(EX_USAGE, "--users", "1 to 4294967295");
-    if (options->forever && options->rate == 0)
-        return complain(EX_USAGE, "--forever", "needs --rate");
-    out->seed = (uint64_t)options->seed;
-    out->users = options->users;
-    out->zipf = options->zipf;
-    out->v1_share = options->v1_share;
-    out->out_of_orderness_ms = options->out_of_orderness;
-    out->max_future_skew_ms = options->max_future_skew;
-    out->gap_ms = options->gap;
-    out->lateness_ms = options->lateness;
-    out->window_lateness_ms = options->window_lateness ? options->window_lateness
-                              : sum_ms > hour_ms       ? sum_ms
-                                                       : hour_ms;
-    if (out->window_lateness_ms < sum_ms)
-        return complain(EX_USAGE, "--window-lateness", "at least lateness + gap");
-    return EX_OK;
-}
-
-static int read_time(const struct generate_options *options, struct clickstream_options *out)
-{
-    int64_t end_ms = wall_ms();
-    if (options->forever) {
-        out->start_ms = end_ms;
-        out->interval_ms = 1000 / options->rate;
-        return EX_OK;
-    }
-    if (strcmp(options->end, "now") != 0 && !text_parse_event_time(options->end, &end_ms))
-        return complain(EX_USAGE, "--end", "now, 2026-01-31T00:00:00Z or ms since the epoch");
-    out->start_ms = end_ms - options->span;
-    out->interval_ms = (double)options->span / (double)(options->events > 1 ? options->events - 1
-                                                                            : 1);
-    return EX_OK;
-}
-
-static int read_options(struct generator *generator)
-{
-    const struct generate_options *options = &generator->options;
-    struct clickstream_options *out = &generator->stream_options;
-    int status = read_rules(options, out);
-    status = status ? status : read_framing(options, out);
-    status = status ? status : read_time(options, out);
-    double shares[CLICK_KINDS] = {
-        [CLICK_KIND_OUT_OF_ORDER] = options->out_of_order,
-        [CLICK_KIND_LATE] = options->late,
-        [CLICK_KIND_MALFORMED] = options->malformed,
-        [CLICK_KIND_FUTURE] = options->future,
-        [CLICK_KIND_DUPLICATE] = options->duplicate,
-        [CLICK_KIND_BAD_TIME] = options->bad_time,
-        [CLICK_KIND_NO_KEY] = options->no_key,
-        [CLICK_KIND_TOMBSTONE] = options->tombstone,
-        [CLICK_KIND_UNKNOWN_SCHEMA] = options->unknown_schema,
-    };
-    if (out->framing == FRAMING_RAW && options->unknown_schema > 0)
-        status = complain(EX_USAGE, "--unknown-schema", "framing raw names no schema");
-    memcpy(out->shares, shares, sizeof shares);
-    return status;
-}
-
 /* ---- Kafka ---- */
 
 static void on_delivered(void *data, void *opaque, bool ok, const char *text)
@@ -173,9 +52,9 @@ static void on_delivered(void *data, void *opaque, bool ok, const char *text)
 /* --property a=b over what suits a generator; the texts are cut in place. */
 static size_t make_properties(struct generator *generator, struct kafka_property *properties)
 {
-    static const struct kafka_property ours[] = {
-        {"compression.codec", "lz4"}, {"linger.ms", "20"},
-        {"queue.buffering.max.messages", "200000"}};
+    static const struct kafka_property ours[] = {{"compression.codec", "lz4"},
+                                                 {"linger.ms", "20"},
+                                                 {"queue.buffering.max.messages", "200000"}};
     size_t count = 0;
     for (; count < sizeof ours / sizeof *ours; count++)
         properties[count] = ours[count];
@@ -200,13 +79,13 @@ static int find_topic(struct generator *generator)
     if (found < 0 && options->create) {
         if (!kafka_producer_create_topic(generator->producer, options->topic, wanted, keep_all,
                                          sizeof keep_all / sizeof *keep_all, PATIENCE_MS, error))
-            return complain(EX_UNAVAILABLE, options->brokers, error);
+            return generate_complain(EX_UNAVAILABLE, options->brokers, error);
         found = kafka_producer_partitions(generator->producer, options->topic, PATIENCE_MS, error);
     }
     if (found < 0)
-        return complain(EX_UNAVAILABLE, options->brokers, error);
+        return generate_complain(EX_UNAVAILABLE, options->brokers, error);
     if (found > CLICKSTREAM_PARTITIONS_MAX)
-        return complain(EX_USAGE, options->topic, "more than 4096 partitions");
+        return generate_complain(EX_USAGE, options->topic, "more than 4096 partitions");
     generator->stream_options.partitions = found;
     return EX_OK;
 }
@@ -224,7 +103,7 @@ static int open_kafka(struct generator *generator)
     char error[KAFKA_ERROR_TEXT];
     generator->producer = kafka_producer_open(NULL, &options, error);
     if (!generator->producer)
-        return complain(EX_USAGE, "--property", error);
+        return generate_complain(EX_USAGE, "--property", error);
     return find_topic(generator);
 }
 
@@ -319,8 +198,8 @@ static void run(struct generator *generator)
 {
     struct clickstream_record made;
     generator->began_ns = generator->told_ns = uv_hrtime();
-    while (!stopped && (generator->options.forever ||
-                        generator->made < generator->options.events)) {
+    while (!stopped &&
+           (generator->options.forever || generator->made < generator->options.events)) {
         clickstream_next(generator->stream, &made);
         pace(generator);
         if (generator->producer)
@@ -336,11 +215,16 @@ static void run(struct generator *generator)
 static int write_summary(const struct generator *generator)
 {
     static const char *const kinds[CLICK_KINDS] = {
-        [CLICK_KIND_ORDINARY] = "ordinary",     [CLICK_KIND_OUT_OF_ORDER] = "out_of_order",
-        [CLICK_KIND_LATE] = "late",             [CLICK_KIND_MALFORMED] = "malformed",
-        [CLICK_KIND_FUTURE] = "future_clamped", [CLICK_KIND_DUPLICATE] = "duplicate",
-        [CLICK_KIND_BAD_TIME] = "bad_time",     [CLICK_KIND_NO_KEY] = "no_key",
-        [CLICK_KIND_TOMBSTONE] = "tombstone",   [CLICK_KIND_UNKNOWN_SCHEMA] = "unknown_schema",
+        [CLICK_KIND_ORDINARY] = "ordinary",
+        [CLICK_KIND_OUT_OF_ORDER] = "out_of_order",
+        [CLICK_KIND_LATE] = "late",
+        [CLICK_KIND_MALFORMED] = "malformed",
+        [CLICK_KIND_FUTURE] = "future_clamped",
+        [CLICK_KIND_DUPLICATE] = "duplicate",
+        [CLICK_KIND_BAD_TIME] = "bad_time",
+        [CLICK_KIND_NO_KEY] = "no_key",
+        [CLICK_KIND_TOMBSTONE] = "tombstone",
+        [CLICK_KIND_UNKNOWN_SCHEMA] = "unknown_schema",
     };
     FILE *file = fopen(generator->options.summary, "w");
     if (!file) {
@@ -376,10 +260,11 @@ static int finish(struct generator *generator)
     int status = EX_OK;
     if (generator->producer) {
         if (generator->made > 0 && !kafka_producer_flush(generator->producer, PATIENCE_MS))
-            status = complain(EX_IOERR, generator->options.brokers, "not all records were stored");
+            status = generate_complain(EX_IOERR, generator->options.brokers,
+                                       "not all records were stored");
         kafka_producer_close(generator->producer, 0, NULL, NULL);
         if (generator->failed > 0)
-            status = complain(EX_IOERR, generator->options.brokers, generator->failure);
+            status = generate_complain(EX_IOERR, generator->options.brokers, generator->failure);
     } else if (fflush(stdout) != 0) {
         status = EX_IOERR;
     }
@@ -397,7 +282,7 @@ int generate_main(int argc, char **argv)
     enum generate_parsed parsed = generate_options_parse(argc, argv, &generator.options);
     if (parsed != GENERATE_RUN)
         return parsed == GENERATE_HELP ? EX_OK : EX_USAGE;
-    int status = read_options(&generator);
+    int status = generate_stream_options(&generator.options, &generator.stream_options);
     if (status)
         return status;
     signal(SIGINT, on_signal);

@@ -66,8 +66,9 @@ static void help(void)
         printf("  %-26s %s%s%s%s\n", word, rows[i].sentence, rows[i].initial[0] ? " [" : "",
                rows[i].initial, rows[i].initial[0] ? "]" : "");
     }
-    printf("\nExit status: 0; 64 for wrong usage; 66 for a file that cannot be read; 69 when Kafka\n"
-           "cannot be reached; 74 when something was not stored.\n");
+    printf(
+        "\nExit status: 0; 64 for wrong usage; 66 for a file that cannot be read; 69 when Kafka\n"
+        "cannot be reached; 74 when something was not stored.\n");
 }
 
 static bool add_property(const char *text, struct generate_options *options)
@@ -84,8 +85,7 @@ static enum generate_parsed wrong(const char *name, const char *text)
     return GENERATE_WRONG;
 }
 
-enum generate_parsed generate_options_parse(int argc, char **argv,
-                                            struct generate_options *options)
+enum generate_parsed generate_options_parse(int argc, char **argv, struct generate_options *options)
 {
     enum { HELP = 1000 };
     struct option table[ROWS + 2] = {{"help", no_argument, NULL, HELP}};

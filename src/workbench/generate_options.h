@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clickstream.h"
+
 /*
  * GENERATE_OPTION(type, field, name, default, sentence)
  *   type  STRING | LONG | DURATION (ms) | SHARE (0..1) | NUMBER | FLAG
@@ -73,5 +75,11 @@ enum generate_parsed { GENERATE_RUN, GENERATE_HELP, GENERATE_WRONG };
 /* Says what is wrong on standard error, or the help on standard output. */
 enum generate_parsed generate_options_parse(int argc, char **argv,
                                             struct generate_options *options);
+
+/* 0, or the exit status after saying why. partitions is left to the caller. */
+int generate_stream_options(const struct generate_options *options,
+                            struct clickstream_options *out);
+/* Writes "freshet generate: what: why" and returns status. */
+int generate_complain(int status, const char *what, const char *why);
 
 #endif

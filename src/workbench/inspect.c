@@ -1,49 +1,21 @@
 /* `freshet inspect`: a topic or an Avro container file as JSON lines. */
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "avrofile.h"
+#include "inspect_options.h"
 #include "inspect_schemas.h"
 #include "kafka.h"
 #include "pool.h"
 #include "workbench.h"
 
-static const char help[] =
-    "Usage: freshet inspect FILE.avro [--count N]\n"
-    "       freshet inspect --topic T [--brokers B] [--schema [ID=]FILE]... [OPTION]...\n"
-    "Prints records as JSON lines: those of a container file, or those a topic holds now.\n"
-    "\n"
-    "  --brokers B        127.0.0.1:9092\n"
-    "  --framing F        confluent (default), single_object or raw\n"
-    "  --schema [ID=]FILE writer schema; with its id for confluent; may be given several times\n"
-    "  --from WHERE       beginning (default), an offset, or a time as 2026-01-31T00:00:00Z\n"
-    "  --partition P      only this one\n"
-    "  --count N          stop after N records\n"
-    "  --follow           go on waiting for records\n"
-    "  --property N=V     librdkafka property; may be given several times\n"
-    "  --help             this text\n"
-    "\n"
-    "What cannot be decoded is printed as hexadecimal text beside the reason. Exit status: 0; 64\n"
-    "for wrong usage; 65 for a damaged file; 66 for a file that cannot be read; 69 when Kafka\n"
-    "cannot be reached within 30 seconds.\n";
-
-enum { PROPERTIES_MAX = 32, POLL_MAX = 256, PATIENCE_MS = 30000, CLOSE_MS = 1000 };
+enum { POLL_MAX = 256, PATIENCE_MS = 30000, CLOSE_MS = 1000 };
 
 struct inspector {
-    const char *file, *topic, *brokers, *from;
-    const char *schema_arguments[INSPECT_SCHEMAS_MAX];
-    struct kafka_property properties[PROPERTIES_MAX];
-    size_t schema_count, property_count;
-    enum framing framing;
+    struct inspect_options options;
     int64_t count; /* records still wanted; -1: all */
-    int32_t partition;
-    bool follow, wants_help;
-
     struct inspect_schemas *schemas;
     struct text line;
     struct kafka *kafka;
@@ -90,8 +62,8 @@ static void print_message(struct inspector *inspector, const struct kafka_messag
     size_t header_len = 0;
     const void *header = kafka_message_header(message, FRAMING_HEADER, &header_len);
     text_clear(line);
-    text_printf(line, "{\"partition\":%d,\"offset\":%" PRId64 ",\"record_time\":%" PRId64
-                      ",\"key\":",
+    text_printf(line,
+                "{\"partition\":%d,\"offset\":%" PRId64 ",\"record_time\":%" PRId64 ",\"key\":",
                 (int)message->partition, message->offset, message->record_time_ms);
     if (message->key)
         text_append_json_string(line, message->key, message->key_len);
@@ -119,14 +91,14 @@ static bool all_read(const struct inspector *inspector)
 static void partition_read(struct inspector *inspector, int32_t partition)
 {
     inspector->ends[partition] = -1;
-    if (!inspector->follow && all_read(inspector))
+    if (!inspector->options.follow && all_read(inspector))
         finish(inspector, EX_OK);
 }
 
 static void take(struct inspector *inspector, const struct kafka_message *message)
 {
     int64_t end = inspector->ends[message->partition];
-    bool wanted = inspector->follow || (end >= 0 && message->offset < end);
+    bool wanted = inspector->options.follow || (end >= 0 && message->offset < end);
     if (wanted && inspector->count != 0) {
         print_message(inspector, message);
         inspector->count -= inspector->count > 0;
@@ -165,8 +137,8 @@ static void on_lookup(void *data, const struct kafka_extent *extents, size_t cou
     if (!extents)
         return;
     uv_timer_stop(&inspector->patience);
-    bool by_offset = text_parse_long(inspector->from, &number);
-    bool by_time = !by_offset && strcmp(inspector->from, "beginning") != 0;
+    bool by_offset = text_parse_long(inspector->options.from, &number);
+    bool by_time = !by_offset && strcmp(inspector->options.from, "beginning") != 0;
     struct kafka_offset *starts = memory_alloc(count * sizeof *starts);
     size_t wanted = 0;
     for (size_t i = 0; i < count; i++) {
@@ -181,7 +153,7 @@ static void on_lookup(void *data, const struct kafka_extent *extents, size_t cou
     }
     kafka_assign(inspector->kafka, starts, wanted);
     memory_free(starts);
-    if (!inspector->follow && all_read(inspector))
+    if (!inspector->options.follow && all_read(inspector))
         finish(inspector, EX_OK);
 }
 
@@ -194,16 +166,16 @@ static void on_topic(void *data, const struct kafka_topic_info *info)
     if (inspector->line.capacity > 0) /* it has grown since */
         return;
     for (int32_t i = 0; i < info->partition_count; i++)
-        if (inspector->partition < 0 || inspector->partition == i)
+        if (inspector->options.partition < 0 || inspector->options.partition == i)
             partitions[count++] = i;
-    if (!text_parse_long(inspector->from, &number) && strcmp(inspector->from, "beginning") != 0)
-        text_parse_event_time(inspector->from, &time_ms);
+    if (!text_parse_long(inspector->options.from, &number) &&
+        strcmp(inspector->options.from, "beginning") != 0)
+        text_parse_event_time(inspector->options.from, &time_ms);
     text_reserve(&inspector->line, POLL_MAX);
     kafka_lookup(inspector->kafka, partitions, count, time_ms, on_lookup, inspector);
 }
 
-static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition,
-                       const char *text)
+static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition, const char *text)
 {
     (void)data;
     (void)partition;
@@ -227,7 +199,7 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
 static void on_patience(uv_timer_t *timer)
 {
     fprintf(stderr, "freshet inspect: no answer from %s\n",
-            ((struct inspector *)timer->data)->brokers);
+            ((struct inspector *)timer->data)->options.brokers);
     finish(timer->data, EX_UNAVAILABLE);
 }
 
@@ -235,10 +207,10 @@ static int inspect_topic(struct inspector *inspector)
 {
     static const struct kafka_handlers handlers = {on_ready, on_assign,  on_revoke,
                                                    on_end,   on_trouble, on_topic};
-    struct kafka_options options = {.bootstrap = inspector->brokers,
-                                    .topic = inspector->topic,
-                                    .properties = inspector->properties,
-                                    .property_count = inspector->property_count};
+    struct kafka_options options = {.bootstrap = inspector->options.brokers,
+                                    .topic = inspector->options.topic,
+                                    .properties = inspector->options.properties,
+                                    .property_count = inspector->options.property_count};
     char error[KAFKA_ERROR_TEXT];
     for (int i = 0; i < KAFKA_MAX_PARTITIONS; i++)
         inspector->ends[i] = -1;
@@ -262,13 +234,13 @@ static int inspect_file(struct inspector *inspector)
 {
     char error[AVROFILE_ERROR_TEXT];
     struct text datum = {0}, *line = &inspector->line;
-    struct avrofile *file = avrofile_open(inspector->file, error);
+    struct avrofile *file = avrofile_open(inspector->options.file, error);
     if (!file) {
         fprintf(stderr, "freshet inspect: %s\n", error);
         return EX_NOINPUT;
     }
     const char *schema = avrofile_schema(file);
-    bool ok = inspect_schemas_add_text(inspector->schemas, inspector->file, schema,
+    bool ok = inspect_schemas_add_text(inspector->schemas, inspector->options.file, schema,
                                        strlen(schema));
     error[0] = 0;
     while (ok && inspector->count != 0 && avrofile_next(file, &datum, error)) {
@@ -280,125 +252,26 @@ static int inspect_file(struct inspector *inspector)
         inspector->count -= inspector->count > 0;
     }
     if (error[0])
-        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->file, error);
+        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->options.file, error);
     text_free(&datum);
     avrofile_close(file);
     return ok && !error[0] ? EX_OK : EX_DATAERR;
 }
 
-/* ---- options ---- */
-
-static bool parse_framing(const char *word, enum framing *framing)
-{
-    static const char *const words[] = {"confluent", "single_object", "raw"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (strcmp(word, words[i]) == 0) {
-            *framing = (enum framing)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_from(const char *word)
-{
-    int64_t number;
-    return strcmp(word, "beginning") == 0 || (text_parse_long(word, &number) && number >= 0) ||
-           text_parse_event_time(word, &number);
-}
-
-static bool parse_property(struct inspector *inspector, char *word)
-{
-    char *value = strchr(word, '=');
-    if (!value || inspector->property_count == PROPERTIES_MAX)
-        return false;
-    *value = 0;
-    inspector->properties[inspector->property_count++] = (struct kafka_property){word, value + 1};
-    return true;
-}
-
-static bool parse_option(struct inspector *inspector, int option)
-{
-    int64_t number = -1;
-    switch (option) {
-    case 't':
-        inspector->topic = optarg;
-        return true;
-    case 'b':
-        inspector->brokers = optarg;
-        return true;
-    case 'f':
-        return parse_framing(optarg, &inspector->framing);
-    case 's':
-        if (inspector->schema_count == INSPECT_SCHEMAS_MAX)
-            return false;
-        inspector->schema_arguments[inspector->schema_count++] = optarg;
-        return true;
-    case 'o':
-        inspector->from = optarg;
-        return parse_from(optarg);
-    case 'p':
-        if (!text_parse_long(optarg, &number) || number < 0 || number >= KAFKA_MAX_PARTITIONS)
-            return false;
-        inspector->partition = (int32_t)number;
-        return true;
-    case 'n':
-        return text_parse_long(optarg, &inspector->count) && inspector->count >= 0;
-    case 'x':
-        return parse_property(inspector, optarg);
-    case 'F':
-        return inspector->follow = true;
-    case 'h':
-        return inspector->wants_help = true;
-    default:
-        return false;
-    }
-}
-
-static bool parse(int argc, char **argv, struct inspector *inspector)
-{
-    static const struct option table[] = {
-        {"topic", required_argument, NULL, 't'},    {"brokers", required_argument, NULL, 'b'},
-        {"framing", required_argument, NULL, 'f'},  {"schema", required_argument, NULL, 's'},
-        {"from", required_argument, NULL, 'o'},     {"partition", required_argument, NULL, 'p'},
-        {"count", required_argument, NULL, 'n'},    {"property", required_argument, NULL, 'x'},
-        {"follow", no_argument, NULL, 'F'},         {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-    while ((option = getopt_long(argc, argv, "", table, NULL)) >= 0) {
-        if (parse_option(inspector, option))
-            continue;
-        if (option != '?')
-            fprintf(stderr, "freshet inspect: %s: not understood\n", optarg);
-        return false;
-    }
-    if (optind < argc)
-        inspector->file = argv[optind++];
-    if (inspector->wants_help)
-        return true;
-    return optind == argc && !inspector->file != !inspector->topic;
-}
-
 int inspect_main(int argc, char **argv)
 {
-    static struct inspector inspector = {
-        .brokers = "127.0.0.1:9092", .from = "beginning", .count = -1, .partition = -1};
-    if (!parse(argc, argv, &inspector)) {
-        fputs("Try `freshet inspect --help`.\n", stderr);
-        return EX_USAGE;
-    }
-    if (inspector.wants_help) {
-        fputs(help, stdout);
-        return EX_OK;
-    }
-    inspector.schemas = inspect_schemas_new(inspector.file ? FRAMING_RAW : inspector.framing);
-    int status = EX_OK;
-    for (size_t i = 0; i < inspector.schema_count && status == EX_OK; i++)
-        if (!inspect_schemas_add(inspector.schemas, inspector.schema_arguments[i]))
+    static struct inspector inspector;
+    const struct inspect_options *options = &inspector.options;
+    int status = inspect_options_parse(argc, argv, &inspector.options);
+    if (status != EX_OK || options->wants_help)
+        return status;
+    inspector.count = options->count;
+    inspector.schemas = inspect_schemas_new(options->file ? FRAMING_RAW : options->framing);
+    for (size_t i = 0; i < options->schema_count && status == EX_OK; i++)
+        if (!inspect_schemas_add(inspector.schemas, options->schemas[i]))
             status = EX_NOINPUT;
     if (status == EX_OK)
-        status = inspector.file ? inspect_file(&inspector) : inspect_topic(&inspector);
+        status = options->file ? inspect_file(&inspector) : inspect_topic(&inspector);
     if (fflush(stdout) != 0 && status == EX_OK)
         status = EX_IOERR;
     inspect_schemas_free(inspector.schemas);

@@ -30,7 +30,7 @@ static void evaluate(const struct expr *expr, struct value *result)
          {.i = INT64_MIN, .type = VALUE_LONG},
          {.d = -1e308, .type = VALUE_DOUBLE},
          {.s = "abc", .len = 3, .type = VALUE_STRING}},
-        {{0}},
+        {{.type = VALUE_NULL}, {.type = VALUE_NULL}, {.type = VALUE_NULL}, {.type = VALUE_NULL}},
     };
     for (int k = 0; k < 2; k++)
         result[k] = expr_eval(expr, &(struct expr_input){events[k], {1769817600000}, {7200000}});

@@ -282,21 +282,27 @@ class Topic:
     def ends(self):
         """Returns the high watermark of each partition."""
         with consumer(self.bootstrap) as reader:
-            return [reader.get_watermark_offsets(
-                confluent_kafka.TopicPartition(self.name, partition), timeout=20)[1]
-                for partition in range(self.partitions)]
+            return [patiently(lambda place=place: reader.get_watermark_offsets(place, timeout=20))[1]
+                    for place in self.places()]
 
     def committed(self, group):
         """Returns the committed offset of each partition, 0 where there is none."""
         with consumer(self.bootstrap, group) as reader:
-            wanted = [confluent_kafka.TopicPartition(self.name, partition)
-                      for partition in range(self.partitions)]
+            found = patiently(lambda: reader.committed(self.places(), timeout=20))
+            return [max(place.offset, 0) for place in found]
 
-            def ask():
-                # A group's coordinator may be on its way: an error to be asked again.
-                with contextlib.suppress(confluent_kafka.KafkaException):
-                    return reader.committed(wanted, timeout=20)
-            return [max(found.offset, 0) for found in wait_for(ask, 30, "committed offsets")]
+    def places(self):
+        return [confluent_kafka.TopicPartition(self.name, partition)
+                for partition in range(self.partitions)]
+
+
+def patiently(ask):
+    """Asks until there is an answer: leaders and coordinators may be on their way."""
+    def answer():
+        with contextlib.suppress(confluent_kafka.KafkaException):
+            return ask()
+        return None
+    return wait_for(answer, 30, "an answer from Kafka")
 
 
 @contextlib.contextmanager

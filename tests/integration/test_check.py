@@ -246,12 +246,15 @@ def test_dumps(name):
 
 
 def test_dump_of_features(place):
+    with open(place / "features.ini", "a", encoding="utf-8") as file:
+        file.write("[feature spent]\nop = sum(price)\nover = 1h\ndefault = -1.5\n")
     done = run("freshetd", "--dump", "features", "-c", "freshet.ini", "--format", "json",
                cwd=place)
     rows = {row["feature"]: row for row in json.loads(done.stdout)}
     assert rows["clicks_5m"] == {
         "feature": "clicks_5m", "type": "long", "operator": "count", "argument": "", "over": "5m",
-        "hop": "5s", "where": 'event_type == "click"'}
+        "hop": "5s", "default": "", "where": 'event_type == "click"'}
+    assert rows["spent"]["default"] == "-1.5"
     assert rows["last_items"]["type"] == "list of string"
     assert rows["ctr_24h"]["argument"] == "clicks_24h, impressions_24h, 1, 20"
 

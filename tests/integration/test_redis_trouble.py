@@ -156,21 +156,23 @@ def test_deleted_and_changed_by_hand(busy, topic, redis):
 
 
 def test_row_of_a_wrong_type(busy, topic, redis):
-    """Somebody else's string under our name: only that key suffers, and it is said."""
+    """Somebody else's string under our name: only that key suffers, until a RESYNC."""
     peer = client(redis)
     peer.delete("features:user1")
     peer.set("features:user1", "mine")
     more(topic)
     busy.wait(lambda: busy.metric("freshet_consumer_lag") == 0, 30, "the rest goes on")
     peer.delete("features:user1")
+    busy.control("RESYNC")
+    busy.wait(lambda: peer.exists("features:user1"), 20, "the row is there")
     busy.wait_caught_up()
     busy.assert_equal()
 
 
 def test_user_password_database_and_unix_socket(topic, make_daemon, directory):
     server = services.Redis(directory / "guarded", "--requirepass", "other",
-                            "--user", "freshet on >s3cret ~freshet:* ~features:* +@all -@dangerous"
-                            " +info")
+                            "--user", "freshet", "on", ">s3cret", "~freshet:*", "~features:*",
+                            "+@all", "-@dangerous", "+info")
     server.start()
     try:
         daemon = make_daemon({"redis.user": "freshet", "redis.password": "${env:REDIS_SECRET}",

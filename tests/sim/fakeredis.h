@@ -20,6 +20,7 @@ struct fakeredis {
     int64_t hw, as_of, seq;
     bool has_hw;
     bool resync;
+    uint64_t sweeps; /* how many; Redis itself does not know */
     struct {
         uint64_t token;
         int64_t seq;

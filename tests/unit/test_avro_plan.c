@@ -5,9 +5,6 @@
 
 enum { MAX_PATHS = 8 };
 
-#define REC(name, fields) "{'type':'record','name':'" name "','fields':[" fields "]}"
-#define F(name, type)     "{'name':'" name "','type':" type "}"
-
 struct request {
     const char *writer, *reader;
     const char *paths[MAX_PATHS]; /* wanted, in the order of the result */
@@ -84,27 +81,17 @@ static const char *decode(const struct request *request, const char *hex)
 }
 
 static const char *const click =
-    REC("C",
-        F("id", "'string'") "," F("n", "'int'") "," F("skip1", "'double'") "," F("skip2", "'boolean"
-                                                                                          "'") "," F("opt", "['null','string']") "," F("skip3", "'string'") "," F(
-            "skip4",
-            "'bytes'") "," F("page",
-                             REC("P",
-                                 F("pad", "['null','long']") "," F("url", "'string'") "," F(
-                                     "tail",
-                                     "'string'"))) "," F("items",
-                                                         "{'type':'array','items':" REC(
-                                                             "I",
-                                                             F("sku", "'string'") "," F(
-                                                                 "q", "'int'")) "}") "," F("props",
-                                                                                           "{'type'"
-                                                                                           ":'map',"
-                                                                                           "'values"
-                                                                                           "':['"
-                                                                                           "null','"
-                                                                                           "string'"
-                                                                                           "]}") "," F("last",
-                                                                                                       "'long'"));
+    "{'type':'record','name':'C','fields':[{'name':'id','type':'string'},"
+    "{'name':'n','type':'int'},{'name':'skip1','type':'double'},"
+    "{'name':'skip2','type':'boolean'},{'name':'opt','type':['null','string']},"
+    "{'name':'skip3','type':'string'},{'name':'skip4','type':'bytes'},"
+    "{'name':'page','type':{'type':'record','name':'P','fields':["
+    "{'name':'pad','type':['null','long']},{'name':'url','type':'string'},"
+    "{'name':'tail','type':'string'}]}},"
+    "{'name':'items','type':{'type':'array','items':{'type':'record','name':'I',"
+    "'fields':[{'name':'sku','type':'string'},{'name':'q','type':'int'}]}}},"
+    "{'name':'props','type':{'type':'map','values':['null','string']}},"
+    "{'name':'last','type':'long'}]}";
 
 /* id=a n=1 skip1 skip2 opt=b skip3=x skip4=y page{pad=5,url=u,tail=t} items[(s1,1),(s2,2)]
  * props{k:v, l:null} last=9 */
@@ -130,8 +117,10 @@ static void test_optional_records(void **state)
 {
     (void)state;
     const char *schema =
-        REC("R", F("p", "['null'," REC("P", F("u", "['string','null']")) "]") "," F(
-                     "q", "['P','null']") "," F("z", "'int'"));
+        "{'type':'record','name':'R','fields':["
+        "{'name':'p','type':['null',{'type':'record','name':'P','fields':["
+        "{'name':'u','type':['string','null']}]}]},{'name':'q','type':['P','null']},"
+        "{'name':'z','type':'int'}]}";
     struct request request = WANT(schema, schema, "p.u", "q.u", "z");
     assert_string_equal(decode(&request, "02 00 0278 00 00 0279 02"), "\"x\" \"y\" 1");
     assert_string_equal(decode(&request, "00 02 04"), "null null 2");
@@ -141,8 +130,12 @@ static void test_optional_records(void **state)
 static void test_unions_of_alike_branches(void **state)
 {
     (void)state;
-    const char *writer = REC("R", F("v", "['int','null','long','float']") "," F("w", "'int'"));
-    const char *reader = REC("R", F("v", "['null','float','double']") "," F("w", "'int'"));
+    const char *writer =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'v','type':['int','null','long','float']},{'name':'w','type':'int'}]}";
+    const char *reader =
+        "{'type':'record','name':'R','fields':[{'name':'v','type':['null','float','double']},"
+        "{'name':'w','type':'int'}]}";
     struct request request = WANT(writer, reader, "v", "w");
     assert_string_equal(decode(&request, "00 0e 02"), "7.0 1");
     assert_string_equal(decode(&request, "02 02"), "null 1");
@@ -156,8 +149,9 @@ static void test_of_equal_map_keys_the_last_counts(void **state)
 {
     (void)state;
     const char *schema =
-        REC("R", F("m", "{'type':'map','values':" REC(
-                            "V", F("a", "['null','int']") "," F("b", "['null','int']")) "}"));
+        "{'type':'record','name':'R','fields':["
+        "{'name':'m','type':{'type':'map','values':{'type':'record','name':'V','fields':["
+        "{'name':'a','type':['null','int']},{'name':'b','type':['null','int']}]}}}]}";
     struct request request = WANT(schema, schema, "m['k'].a", "m['k'].b");
     assert_string_equal(decode(&request, "04 026b 0202 0204 026b 00 0206 00"), "null 3");
     assert_string_equal(decode(&request, "04 026a 0202 0204 026b 00 0206 00"), "null 3");
@@ -166,21 +160,27 @@ static void test_of_equal_map_keys_the_last_counts(void **state)
 static void test_nested_collections(void **state)
 {
     (void)state;
-    const char *schema = REC("R", F("m", "{'type':'map','values':{'type':'array','items':"
-                                         "{'type':'map','values':'int'}}}") "," F("z", "'int'"));
+    const char *schema =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'m','type':{'type':'map','values':{'type':'array','items':{'type':'map',"
+        "'values':'int'}}}},{'name':'z','type':'int'}]}";
     struct request request =
         WANT(schema, schema, "m['a'][1]['x']", "m['a'][1]['y']", "m['b'][0]['x']", "z");
     /* a: [{x:1}, {y:2, x:3}], c: [{x:9}], b: [{x:4}] in a second block with its size */
-    assert_string_equal(decode(&request, "04 0261 04 02 0278 02 00 04 0279 04 0278 06 00 00"
-                                         "0263 02 02 0278 12 00 00"
-                                         "01 12 0262 02 02 0278 08 00 00 00 0a"),
-                        "3 2 4 5");
+    assert_string_equal(
+        decode(
+            &request,
+            "04 0261 04 02 0278 02 00 04 0279 04 0278 06 00 000263 02 02 0278 12 00 0001 12 0262 "
+            "02 02 0278 08 00 00 00 0a"),
+        "3 2 4 5");
 }
 
 static void test_blocks_with_sizes(void **state)
 {
     (void)state;
-    const char *schema = REC("R", F("a", "{'type':'array','items':'string'}") "," F("z", "'int'"));
+    const char *schema =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'a','type':{'type':'array','items':'string'}},{'name':'z','type':'int'}]}";
     struct request whole = WANT(schema, schema, "a[0]", "a[2]", "z");
     struct request skipped = WANT(schema, schema, "z");
     const char *good = "03 08 0261 0262 02 0263 00 02";
@@ -204,39 +204,21 @@ static void test_blocks_with_sizes(void **state)
 static void test_defaults_in_slots(void **state)
 {
     (void)state;
-    const char *writer = REC("R", F("a", "{'type':'array','items':" REC("I", F("x", "'int'")) "}"));
-    const char
-        *reader =
-            REC("R", F(
-                         "a", "{'type':'array','items':" REC(
-                                  "I", F("x", "'int'") ",{'name':'y','type':'string','default':'d'"
-                                                       "}") "}") ",{'name':'s','type':['null','"
-                                                                 "string'],'default':'t'}"
-                                                                 ",{'name':'n','type':['null','"
-                                                                 "string'],'default':null}"
-                                                                 ",{'name':'p','type':" REC(
-                                                                     "P",
-                                                                     F("u", "'string'") "," F(
-                                                                         "v",
-                                                                         "'double'")) ",'default':{"
-                                                                                      "'u':'"
-                                                                                      "\\u00e9','v'"
-                                                                                      ":2}}"
-                                                                                      ",{'name':'m'"
-                                                                                      ",'type':{'"
-                                                                                      "type':'map',"
-                                                                                      "'values':'"
-                                                                                      "int'},'"
-                                                                                      "default':{'"
-                                                                                      "k':5}}"
-                                                                                      ",{'name':'e'"
-                                                                                      ",'type':{'"
-                                                                                      "type':'enum'"
-                                                                                      ",'name':'E',"
-                                                                                      "'symbols':['"
-                                                                                      "A','B']},'"
-                                                                                      "default':'B'"
-                                                                                      "}");
+    const char *writer =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'a','type':{'type':'array','items':{'type':'record','name':'I','fields':["
+        "{'name':'x','type':'int'}]}}}]}";
+    const char *reader =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'a','type':{'type':'array','items':{'type':'record','name':'I','fields':["
+        "{'name':'x','type':'int'},{'name':'y','type':'string','default':'d'}]}}},"
+        "{'name':'s','type':['null','string'],'default':'t'},"
+        "{'name':'n','type':['null','string'],'default':null},"
+        "{'name':'p','type':{'type':'record','name':'P','fields':["
+        "{'name':'u','type':'string'},{'name':'v','type':'double'}]},"
+        "'default':{'u':'\\u00e9','v':2}},"
+        "{'name':'m','type':{'type':'map','values':'int'},'default':{'k':5}},"
+        "{'name':'e','type':{'type':'enum','name':'E','symbols':['A','B']},'default':'B'}]}";
     struct request request =
         WANT(writer, reader, "a[0].y", "a[1].y", "s", "n", "p.u", "p.v", "m['k']", "e");
     assert_string_equal(decode(&request, "02 02 00"),
@@ -285,22 +267,26 @@ static void test_event_time(void **state)
     };
     for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
         char writer[256], reader[256];
-        (void)snprintf(writer, sizeof writer, REC("R", F("t", "%s")), times[i].writer_type);
-        (void)snprintf(reader, sizeof reader, REC("R", F("t", "%s")), times[i].reader_type);
+        (void)snprintf(writer, sizeof writer,
+                       "{'type':'record','name':'R','fields':[{'name':'t','type':%s}]}",
+                       times[i].writer_type);
+        (void)snprintf(reader, sizeof reader,
+                       "{'type':'record','name':'R','fields':[{'name':'t','type':%s}]}",
+                       times[i].reader_type);
         struct request request = {writer, reader, {"t"}, "t", times[i].unit, false};
         const char *got = decode(&request, times[i].hex);
         if (strcmp(got, times[i].expected) != 0)
             fail_msg("%zu: %s, not %s", i, got, times[i].expected);
     }
     /* A default has no writer but the reader. */
-    struct request request = {
-        REC("R", ""),
-        REC("R", "{'name':'t','type':{'type':'long','logicalType':'timestamp-micros'"
-                 "},'default':5000}"),
-        {"t"},
-        "t",
-        AVRO_TIME_S,
-        false};
+    struct request request = {"{'type':'record','name':'R','fields':[]}",
+                              "{'type':'record','name':'R','fields':["
+                              "{'name':'t','type':{'type':'long','logicalType':'timestamp-micros'},"
+                              "'default':5000}]}",
+                              {"t"},
+                              "t",
+                              AVRO_TIME_S,
+                              false};
     assert_string_equal(decode(&request, ""), "5");
 }
 
@@ -319,15 +305,19 @@ static void test_cutting_and_strict(void **state)
     request = (struct request)WANT(click, click, "last");
     assert_string_equal(decode(&request, CLICK "00"), "9");
     /* A union at the cut: each branch ends there. */
-    const char *schema =
-        REC("R", F("u", "['null'," REC("P", F("a", "'int'") "," F("b", "'string'")) ",'string']"));
-    const char *reader = REC("R", F("u", "['null'," REC("P", F("a", "'int'")) "]"));
+    const char *schema = "{'type':'record','name':'R','fields':["
+                         "{'name':'u','type':['null',{'type':'record','name':'P','fields':["
+                         "{'name':'a','type':'int'},{'name':'b','type':'string'}]},'string']}]}";
+    const char *reader = "{'type':'record','name':'R','fields':["
+                         "{'name':'u','type':['null',{'type':'record','name':'P','fields':["
+                         "{'name':'a','type':'int'}]}]}]}";
     request = (struct request)WANT(schema, reader, "u.a");
     assert_string_equal(decode(&request, "00"), "null");
     assert_string_equal(decode(&request, "02 02 00"), "1");
-    assert_string_equal(decode(&request, "04 00"),
-                        "data: the reader's union has no branch for the writer's string, "
-                        "at field u, at byte 1");
+    assert_string_equal(
+        decode(&request, "04 00"),
+        "data: the reader's union has no branch for the writer's string, at field u,"
+        " at byte 1");
 }
 
 static void test_errors_say_where(void **state)
@@ -338,9 +328,10 @@ static void test_errors_say_where(void **state)
                         "malformed: the datum ends too early, at field items[1].q, at byte 33");
     assert_string_equal(decode(&request, CLICK_HEAD CLICK_PAGE "04 047331 02 0473ff 02"),
                         "malformed: a string is not UTF-8, at field items[1].sku, at byte 30");
-    assert_string_equal(decode(&request, CLICK_HEAD CLICK_PAGE "00 02 026b 0a"),
-                        "malformed: the index of a branch or symbol is out of range, "
-                        "at field props[\"k\"], at byte 29");
+    assert_string_equal(
+        decode(&request, CLICK_HEAD CLICK_PAGE "00 02 026b 0a"),
+        "malformed: the index of a branch or symbol is out of range, at field props[\"k\"],"
+        " at byte 29");
     assert_string_equal(decode(&request, "03"), "malformed: a length is negative, at field id");
     assert_string_equal(decode(&request, "08 61"),
                         "malformed: a length goes beyond the end of the datum, at field id");
@@ -349,7 +340,8 @@ static void test_errors_say_where(void **state)
     assert_string_equal(decode(&request, CLICK_HEAD "02"),
                         "malformed: the datum ends too early, at field page.pad, at byte 20");
     /* Bytes of a key that nobody should print. */
-    const char *schema = REC("R", F("m", "{'type':'map','values':'boolean'}"));
+    const char *schema = "{'type':'record','name':'R','fields':["
+                         "{'name':'m','type':{'type':'map','values':'boolean'}}]}";
     request = (struct request)WANT(schema, schema, "m['x']");
     assert_string_equal(decode(&request, "04 04 0122 00 02 78 05"),
                         "malformed: a boolean is neither 0 nor 1, at field m[\"x\"], at byte 7");
@@ -402,8 +394,12 @@ static void assert_limit(const char *got)
 static void test_depth(void **state)
 {
     (void)state;
-    const char *list = REC("N", F("next", "['null','N']") "," F("v", "'int'"));
-    struct request skips = {.writer = list, .reader = REC("N", F("v", "'int'")), .paths = {"v"}};
+    const char *list = "{'type':'record','name':'N','fields':[{'name':'next','type':['null','N']},"
+                       "{'name':'v','type':'int'}]}";
+    struct request skips = {.writer = list,
+                            .reader =
+                                "{'type':'record','name':'N','fields':[{'name':'v','type':'int'}]}",
+                            .paths = {"v"}};
     struct request whole = {.writer = list, .reader = list};
     const char *got = decode_repeated(&skips, "02", AVROPLAN_MAX_DEPTH + 1, "00 02");
     assert_limit(got);
@@ -411,14 +407,14 @@ static void test_depth(void **state)
         fail_msg("%s", got);
     assert_limit(decode_repeated(&whole, "02", 20000, "00"));
     assert_limit(decode_repeated(&skips, "02", 20000, "00"));
-    const char *kids = "{'type':'array','items':" REC("T", F("kids", "{'type':'array','items':"
-                                                                     "'T'}")) "}";
+    const char *kids = "{'type':'array','items':{'type':'record','name':'T','fields':["
+                       "{'name':'kids','type':{'type':'array','items':'T'}}]}}";
     struct request tree = {.writer = kids, .reader = kids};
     assert_limit(decode_repeated(&tree, "02", 1000, ""));
     assert_string_equal(decode_repeated(&tree, "02", 2, "00 00 00"),
                         "[{\"kids\": [{\"kids\": []}]}]");
     /* A record that contains itself has no datum, and takes no byte to go deeper. */
-    const char *endless = REC("E", F("e", "'E'"));
+    const char *endless = "{'type':'record','name':'E','fields':[{'name':'e','type':'E'}]}";
     struct request never = {.writer = endless, .reader = endless};
     assert_limit(decode_repeated(&never, "", 0, ""));
 }
@@ -435,7 +431,9 @@ static void test_elements_of_no_bytes(void **state)
     const char *many = "{'type':'array','items':{'type':'array','items':'null'}}";
     request = (struct request){.writer = many, .reader = many};
     assert_limit(decode_repeated(&request, "02 80808008 00", 500, ""));
-    const char *skipped = REC("R", F("a", "{'type':'array','items':'null'}") "," F("b", "'int'"));
+    const char *skipped =
+        "{'type':'record','name':'R','fields':["
+        "{'name':'a','type':{'type':'array','items':'null'}},{'name':'b','type':'int'}]}";
     request = (struct request)WANT(skipped, skipped, "b");
     assert_string_equal(decode_repeated(&request, "", 0, "80897a 00 02"), "1");
     assert_limit(decode_repeated(&request, "", 0, "80808080804000 02"));

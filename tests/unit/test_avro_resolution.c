@@ -1,9 +1,6 @@
 /* Schema resolution as whole datums show it: what comes out, what is refused, and when. */
 #include "avro_testing.h"
 
-#define REC(name, fields) "{'type':'record','name':'" name "','fields':[" fields "]}"
-#define F(name, type)     "{'name':'" name "','type':" type "}"
-
 struct example {
     const char *writer, *reader, *hex;
     const char *result; /* JSON with ' for quotes, or the beginning of an error */
@@ -96,27 +93,44 @@ static void test_records(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {REC("R", ""), REC("R", ""), "", "{}"},
-        {REC("a.R", ""), REC("b.R", ""), "", "{}"},
-        {REC("R", ""), REC("S", ""), "", "resolve: the writer's R does not resolve to"},
-        {REC("R", F("a", "'int'") "," F("b", "'string'")),
-         REC("R", F("b", "'bytes'") "," F("a", "'double'")), "02 0278",
-         "{'a': 1.0, 'b': {'$hex': '78'}}"},
-        {REC("R", F("a", "'string'")), REC("R", F("a", "'int'")), "00",
+        {"{'type':'record','name':'R','fields':[]}", "{'type':'record','name':'R','fields':[]}", "",
+         "{}"},
+        {"{'type':'record','name':'a.R','fields':[]}", "{'type':'record','name':'b.R','fields':[]}",
+         "", "{}"},
+        {"{'type':'record','name':'R','fields':[]}", "{'type':'record','name':'S','fields':[]}", "",
+         "resolve: the writer's R does not resolve to"},
+        {"{'type':'record','name':'R','fields':[{'name':'a','type':'int'},"
+         "{'name':'b','type':'string'}]}",
+         "{'type':'record','name':'R','fields':[{'name':'b','type':'bytes'},"
+         "{'name':'a','type':'double'}]}",
+         "02 0278", "{'a': 1.0, 'b': {'$hex': '78'}}"},
+        {"{'type':'record','name':'R','fields':[{'name':'a','type':'string'}]}",
+         "{'type':'record','name':'R','fields':[{'name':'a','type':'int'}]}", "00",
          "resolve: the writer's string does not resolve to the reader's int, at field a"},
-        {REC("R", F("a", REC("S", F("b", "{'type':'array','items':'int'}")))),
-         REC("R", F("a", REC("S", F("b", "{'type':'array','items':'string'}")))), "00",
-         "resolve: the writer's int does not resolve to the reader's string, at field a.b[]"},
-        {REC("R", ""), REC("R", F("a", "'int'")), "",
+        {"{'type':'record','name':'R','fields':["
+         "{'name':'a','type':{'type':'record','name':'S','fields':["
+         "{'name':'b','type':{'type':'array','items':'int'}}]}}]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'a','type':{'type':'record','name':'S','fields':["
+         "{'name':'b','type':{'type':'array','items':'string'}}]}}]}",
+         "00", "resolve: the writer's int does not resolve to the reader's string, at field a.b[]"},
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':[{'name':'a','type':'int'}]}", "",
          "resolve: the writer has no field \"a\" and the reader has no default"},
         /* A recursive type, read as one with another field that has a default. */
-        {REC("R", F("v", "'int'") "," F("next", "['null','R']")),
-         REC("R", F("next", "['null','R']") ",{'name':'w','type':'int','default':9}"),
+        {"{'type':'record','name':'R','fields':[{'name':'v','type':'int'},"
+         "{'name':'next','type':['null','R']}]}",
+         "{'type':'record','name':'R','fields':[{'name':'next','type':['null','R']},"
+         "{'name':'w','type':'int','default':9}]}",
          "02 02 04 00", "{'next': {'next': null, 'w': 9}, 'w': 9}"},
         /* It only shows in the second level that the pair does not work. */
-        {REC("R", F("s", REC("S", F("r", "['null','R']"))) "," F("v", "'int'")),
-         REC("R", F("s", REC("S", F("r", "['null','R']"))) "," F("v", "'string'")), "00 02",
-         "resolve: the writer's int does not resolve to the reader's string, at field v"},
+        {"{'type':'record','name':'R','fields':["
+         "{'name':'s','type':{'type':'record','name':'S','fields':["
+         "{'name':'r','type':['null','R']}]}},{'name':'v','type':'int'}]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'s','type':{'type':'record','name':'S','fields':["
+         "{'name':'r','type':['null','R']}]}},{'name':'v','type':'string'}]}",
+         "00 02", "resolve: the writer's int does not resolve to the reader's string, at field v"},
     };
     RUN(examples);
 }
@@ -125,31 +139,45 @@ static void test_defaults(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {REC("R", ""), REC("R", "{'name':'f','type':'double','default':1}"), "", "{'f': 1.0}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':'float','default':0.1}"), "",
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':[{'name':'f','type':'double','default':1}]}", "",
+         "{'f': 1.0}"},
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':[{'name':'f','type':'float','default':0.1}]}", "",
          "{'f': 0.10000000149011612}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':'bytes','default':'\\u0000\\u00fe'}"), "",
-         "{'f': {'$hex': '00fe'}}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':['null','int'],'default':7}"), "", "{'f': 7}"},
-        {REC("R", ""), REC("R", "{'name':'f','type':['int','null'],'default':null}"), "",
-         "{'f': null}"},
-        {REC("R", ""),
-         REC("R", "{'name':'f','type':['string',{'type':'map','values':['null',"
-                  "'boolean']}],'default':{'k':true,'l':null}}"),
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':'bytes','default':'\\u0000\\u00fe'}]}",
+         "", "{'f': {'$hex': '00fe'}}"},
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':['null','int'],'default':7}]}",
+         "", "{'f': 7}"},
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':['int','null'],'default':null}]}",
+         "", "{'f': null}"},
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':['string',{'type':'map','values':['null','boolean']}],"
+         "'default':{'k':true,'l':null}}]}",
          "", "{'f': {'k': true, 'l': null}}"},
-        {REC("R", ""),
-         REC("R", "{'name':'f','type':{'type':'array','items':{'type':'array',"
-                  "'items':'int'}},'default':[[1],[],[2,3]]}"),
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':{'type':'array','items':{'type':'array','items':'int'}},"
+         "'default':[[1],[],[2,3]]}]}",
          "", "{'f': [[1], [], [2, 3]]}"},
-        {REC("R", ""),
-         REC("R", "{'name':'f','type':" REC("S", "{'name':'x','type':'int','default':4},"
-                                                 "{'name':'y','type':'string'}") ",'default':"
-                                                                                 "{'y':'z'}}"),
+        {"{'type':'record','name':'R','fields':[]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'f','type':{'type':'record','name':'S','fields':["
+         "{'name':'x','type':'int','default':4},{'name':'y','type':'string'}]},"
+         "'default':{'y':'z'}}]}",
          "", "{'f': {'x': 4, 'y': 'z'}}"},
         /* The datum goes on where it was before the default. */
-        {"{'type':'array','items':" REC("R", F("a", "'int'")) "}",
-         "{'type':'array','items':" REC(
-             "R", "{'name':'s','type':'string','default':'d'}," F("a", "'int'")) "}",
+        {"{'type':'array','items':{'type':'record','name':'R','fields':["
+         "{'name':'a','type':'int'}]}}",
+         "{'type':'array','items':{'type':'record','name':'R','fields':["
+         "{'name':'s','type':'string','default':'d'},{'name':'a','type':'int'}]}}",
          "04 02 04 00", "[{'a': 1, 's': 'd'}, {'a': 2, 's': 'd'}]"},
     };
     RUN(examples);
@@ -159,51 +187,64 @@ static void test_aliases(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {REC("R", F("a", "'int'")), REC("R", "{'name':'b','type':'int','aliases':['x','a']}"), "02",
-         "{'b': 1}"},
+        {"{'type':'record','name':'R','fields':[{'name':'a','type':'int'}]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'b','type':'int','aliases':['x','a']}]}",
+         "02", "{'b': 1}"},
         /* The name counts more than an alias, whatever their order. */
-        {REC("R", F("a", "'int'") "," F("b", "'int'")),
-         REC("R", "{'name':'c','type':'int','aliases':['a'],'default':-1}," F("a", "'int'")),
+        {"{'type':'record','name':'R','fields':[{'name':'a','type':'int'},"
+         "{'name':'b','type':'int'}]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'c','type':'int','aliases':['a'],'default':-1},{'name':'a','type':'int'}]}",
          "02 04", "{'a': 1, 'c': -1}"},
-        {REC("R", F("b", "'int'")),
-         REC("R", "{'name':'a','type':'int','aliases':['b'],'default':0},"
-                  "{'name':'c','type':'int','aliases':['b'],'default':0}"),
+        {"{'type':'record','name':'R','fields':[{'name':'b','type':'int'}]}",
+         "{'type':'record','name':'R','fields':["
+         "{'name':'a','type':'int','aliases':['b'],'default':0},"
+         "{'name':'c','type':'int','aliases':['b'],'default':0}]}",
          "02", "{'a': 1, 'c': 0}"},
-        {REC("o.Old", ""),
+        {"{'type':'record','name':'o.Old','fields':[]}",
          "{'type':'record','name':'New','namespace':'n','aliases':['o.Old'],'fields':[]}", "",
          "{}"},
-        {REC("o.Old", ""),
+        {"{'type':'record','name':'o.Old','fields':[]}",
          "{'type':'record','name':'New','namespace':'n','aliases':['Old'],'fields':[]}", "",
          "resolve:"},
         {"{'type':'fixed','name':'Old','size':1}",
          "{'type':'fixed','name':'New','aliases':['Old'],'size':1}", "07", "{'$hex': '07'}"},
-        {"['null'," REC("Old", F("v", "'int'")) "]",
-         "['null',{'type':'record','name':'New','aliases':['Old'],'fields':[" F("v",
-                                                                                "'long'") "]}]",
+        {"['null',{'type':'record','name':'Old','fields':[{'name':'v','type':'int'}]}]",
+         "['null',{'type':'record','name':'New','aliases':['Old'],'fields':["
+         "{'name':'v','type':'long'}]}]",
          "02 0e", "{'v': 7}"},
     };
     RUN(examples);
 }
 
-#define ENUM(name, rest) "{'type':'enum','name':'" name "','symbols':" rest "}"
-
 static void test_enums_and_fixed(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        {ENUM("E", "['A','B']"), ENUM("E", "['B','A']"), "02", "'B'"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A']"), "00", "'A'"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A']"), "02",
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['B','A']}", "02", "'B'"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A']}", "00", "'A'"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A']}", "02",
          "data: the reader's enum has no symbol B and no default"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A','C'],'default':'C'"), "02", "'C'"},
-        {ENUM("E", "['A','B'],'default':'A'"), ENUM("E", "['A']"), "02", "data:"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A','B']"), "04", "malformed: the index of"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A','B']"), "01", "malformed: the index of"},
-        {ENUM("E", "['A','B']"), ENUM("E", "['A','B']"), "80", "malformed: the datum ends"},
-        {ENUM("E", "[]"), ENUM("E", "['A']"), "00", "malformed: the index of"},
-        {ENUM("E", "['A']"), ENUM("F", "['A']"), "00", "resolve:"},
-        {ENUM("E", "['A']"), "'string'", "00", "resolve:"},
-        {"'string'", ENUM("E", "['A']"), "00", "resolve:"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A','C'],'default':'C'}", "02", "'C'"},
+        {"{'type':'enum','name':'E','symbols':['A','B'],'default':'A'}",
+         "{'type':'enum','name':'E','symbols':['A']}", "02", "data:"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A','B']}", "04", "malformed: the index of"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A','B']}", "01", "malformed: the index of"},
+        {"{'type':'enum','name':'E','symbols':['A','B']}",
+         "{'type':'enum','name':'E','symbols':['A','B']}", "80", "malformed: the datum ends"},
+        {"{'type':'enum','name':'E','symbols':[]}", "{'type':'enum','name':'E','symbols':['A']}",
+         "00", "malformed: the index of"},
+        {"{'type':'enum','name':'E','symbols':['A']}", "{'type':'enum','name':'F','symbols':['A']}",
+         "00", "resolve:"},
+        {"{'type':'enum','name':'E','symbols':['A']}", "'string'", "00", "resolve:"},
+        {"'string'", "{'type':'enum','name':'E','symbols':['A']}", "00", "resolve:"},
         {"{'type':'fixed','name':'F','size':2}", "{'type':'fixed','name':'F','size':3}", "0000",
          "resolve:"},
         {"{'type':'fixed','name':'F','size':2}", "'bytes'", "0000", "resolve:"},
@@ -230,18 +271,23 @@ static void test_unions(void **state)
         {"['string','boolean']", "'boolean'", "0000", "data: the writer's string does not"},
         {"['string','boolean']", "'boolean'", "0201", "true"},
         /* Full names before short ones. */
-        {"['null'," REC("a.R", F("v", "'int'")) "]",
-         "[" REC("b.R", F("v", "'double'")) "," REC("a.R", F("v", "'long'")) ",'null']", "02 0e",
-         "{'v': 7}"},
-        {REC("c.R", F("v", "'int'")),
-         "[" REC("b.R", F("v", "'double'")) "," REC("a.R", F("v", "'long'")) ",'null']", "0e",
-         "{'v': 7.0}"},
+        {"['null',{'type':'record','name':'a.R','fields':[{'name':'v','type':'int'}]}]",
+         "[{'type':'record','name':'b.R','fields':[{'name':'v','type':'double'}]},"
+         "{'type':'record','name':'a.R','fields':[{'name':'v','type':'long'}]},'null']",
+         "02 0e", "{'v': 7}"},
+        {"{'type':'record','name':'c.R','fields':[{'name':'v','type':'int'}]}",
+         "[{'type':'record','name':'b.R','fields':[{'name':'v','type':'double'}]},"
+         "{'type':'record','name':'a.R','fields':[{'name':'v','type':'long'}]},'null']",
+         "0e", "{'v': 7.0}"},
         /* A branch whose record does not resolve fails only when it is there. */
-        {"['null'," REC("R", F("v", "'int'")) "]", "['null'," REC("R", F("v", "'string'")) "]",
-         "00", "null"},
-        {"['null'," REC("R", F("v", "'int'")) "]", "['null'," REC("R", F("v", "'string'")) "]",
-         "02 0e", "data: the writer's int does not resolve to the reader's string, at field v"},
-        {REC("R", F("a", "['int','string']")), REC("R", F("a", "'string'")), "000e",
+        {"['null',{'type':'record','name':'R','fields':[{'name':'v','type':'int'}]}]",
+         "['null',{'type':'record','name':'R','fields':[{'name':'v','type':'string'}]}]", "00",
+         "null"},
+        {"['null',{'type':'record','name':'R','fields':[{'name':'v','type':'int'}]}]",
+         "['null',{'type':'record','name':'R','fields':[{'name':'v','type':'string'}]}]", "02 0e",
+         "data: the writer's int does not resolve to the reader's string, at field v"},
+        {"{'type':'record','name':'R','fields':[{'name':'a','type':['int','string']}]}",
+         "{'type':'record','name':'R','fields':[{'name':'a','type':'string'}]}", "000e",
          "data: the writer's int does not resolve to the reader's string, at field a"},
     };
     RUN(examples);
@@ -251,12 +297,14 @@ static void test_recursive_types_that_fail(void **state)
 {
     (void)state;
     /* R resolves to R only as long as S does, which it does not: both must fail, in any order. */
-    const char *writer =
-        REC("R", F("a", "['null'," REC("S", F("r", "['null','R']") "," F("v", "'int'")) "]") "," F(
-                     "b", "['null','S']"));
-    const char *reader = REC(
-        "R", F("a", "['null'," REC("S", F("r", "['null','R']") "," F("v", "'string'")) "]") "," F(
-                 "b", "['null','S']"));
+    const char *writer = "{'type':'record','name':'R','fields':["
+                         "{'name':'a','type':['null',{'type':'record','name':'S','fields':["
+                         "{'name':'r','type':['null','R']},{'name':'v','type':'int'}]}]},"
+                         "{'name':'b','type':['null','S']}]}";
+    const char *reader = "{'type':'record','name':'R','fields':["
+                         "{'name':'a','type':['null',{'type':'record','name':'S','fields':["
+                         "{'name':'r','type':['null','R']},{'name':'v','type':'string'}]}]},"
+                         "{'name':'b','type':['null','S']}]}";
     const struct example examples[] = {
         {writer, reader, "0000", "{'a': null, 'b': null}"},
         {writer, reader, "02 00 02 00",

@@ -187,10 +187,30 @@ static void deadlines_late_and_never(void **state)
     assert_true(deadlines_pop(&deadlines, 1000, &out));
     assert_int_equal(out.handle, 3);
     assert_int_equal(out.at_ms, 10);
+    deadlines_push(&deadlines, (struct deadline){10, 4, 0});
+    assert_false(deadlines_pop(&deadlines, 999, &out)); /* a clock that went back gives nothing */
+    assert_true(deadlines_pop(&deadlines, 1001, &out));
     assert_false(deadlines_pop(&deadlines, INT64_MAX - 1, &out));
     assert_true(deadlines_pop(&deadlines, INT64_MAX, &out));
     assert_int_equal(out.handle, 2);
     assert_int_equal(deadlines.count, 0);
+    deadlines_free(&deadlines);
+}
+
+static void deadlines_before_the_epoch(void **state)
+{
+    (void)state;
+    struct deadlines deadlines;
+    struct deadline out;
+    deadlines_init(&deadlines);
+    deadlines_push(&deadlines, (struct deadline){-9, 1, 0});
+    deadlines_push(&deadlines, (struct deadline){10, 2, 0});
+    assert_true(deadlines_pop(&deadlines, -5, &out));
+    assert_int_equal(out.handle, 1);
+    assert_false(deadlines_pop(&deadlines, -4, &out));
+    assert_false(deadlines_pop(&deadlines, 9, &out));
+    assert_true(deadlines_pop(&deadlines, 10, &out));
+    assert_int_equal(out.handle, 2);
     deadlines_free(&deadlines);
 }
 
@@ -217,6 +237,7 @@ int main(void)
         cmocka_unit_test(keytable_asks_seldom),
         cmocka_unit_test(deadlines_random),
         cmocka_unit_test(deadlines_late_and_never),
+        cmocka_unit_test(deadlines_before_the_epoch),
         cmocka_unit_test(deadlines_idle_calls_are_cheap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Log lines: quoting, escaping, cutting, levels, rate limits, JSON; and failed assertions. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -136,9 +137,39 @@ static void rate_limit(void **state)
     assert_string_equal(last, "<6>level=info event=often n=26 suppressed=16");
     say(27);
     assert_string_equal(last, "<6>level=info event=often n=27");
+    for (int k = 0; k < LOG_SITE_BURST; k++)
+        say(k);
     clock_ms -= 3600000; /* a clock that was set back does not silence */
     say(28);
-    assert_string_equal(last, "<6>level=info event=often n=28");
+    assert_string_equal(last, "<6>level=info event=often n=28 suppressed=2");
+}
+
+static _Atomic int whole_lines;
+
+static void count_line(const char *line, size_t len)
+{
+    static const char expected[] = "<6>level=info event=thread n=";
+    if (memcmp(line, expected, sizeof expected - 1) == 0 && line[len - 1] == '\n')
+        whole_lines++;
+}
+
+static void *talk(void *unused)
+{
+    for (int k = 0; k < 1000; k++)
+        log_info("thread", "n=%d text=%Q", k, "two words");
+    return unused;
+}
+
+static void threads(void **state)
+{
+    (void)state;
+    log_configure(&(struct log_sink){.write = count_line});
+    pthread_t talkers[4];
+    for (int k = 0; k < 4; k++)
+        assert_int_equal(pthread_create(&talkers[k], NULL, talk, NULL), 0);
+    for (int k = 0; k < 4; k++)
+        pthread_join(talkers[k], NULL);
+    assert_int_equal(whole_lines, 4000);
 }
 
 static void failed_expect(void **state)
@@ -170,10 +201,9 @@ static void failed_expect(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formatting),    cmocka_unit_test(control_bytes),
-        cmocka_unit_test(long_lines),    cmocka_unit_test(json),
-        cmocka_unit_test(level_filter),  cmocka_unit_test(rate_limit),
-        cmocka_unit_test(failed_expect),
+        cmocka_unit_test(formatting), cmocka_unit_test(control_bytes), cmocka_unit_test(long_lines),
+        cmocka_unit_test(json),       cmocka_unit_test(level_filter),  cmocka_unit_test(rate_limit),
+        cmocka_unit_test(threads),    cmocka_unit_test(failed_expect),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

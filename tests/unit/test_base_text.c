@@ -249,6 +249,8 @@ static void nearest_word(void **state)
     assert_string_equal(text_nearest("cuont", words), "count");
     assert_string_equal(text_nearest("lastdistinct", words), "last_distinct");
     assert_string_equal(text_nearest("meen", words), "mean");
+    static const char *const short_words[] = {"on", NULL};
+    assert_string_equal(text_nearest("no", short_words), "on"); /* a swap is one edit */
     assert_null(text_nearest("quantile", words));
     assert_null(text_nearest("", words));
     char huge[500];

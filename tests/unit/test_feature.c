@@ -135,6 +135,19 @@ static void compiled(void **state)
     feature_set_free(NULL);
 }
 
+static void windows_are_shared_by_length_and_hop(void **state)
+{
+    (void)state;
+    struct feature_set *set = load("[feature a]\nop = count\nover = 5m\n"
+                                   "[feature b]\nop = count\nover = 5m\nhop = 1s\n"
+                                   "[feature c]\nop = count\nover = 300s\nhop = 5s\n");
+    assert_int_equal(set->window_count, 2);
+    assert_int_equal(set->features[1].window, 1);
+    assert_int_equal(set->features[2].window, 0);
+    assert_int_equal(set->windows[0].acc_bytes, 2 * sizeof(struct acc_count));
+    feature_set_free(set);
+}
+
 static uint64_t version_of(const char *text, const char *salt)
 {
     struct feature_set *set = load_salted(text, salt);
@@ -469,10 +482,15 @@ static void shipped_features(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(compiled),    cmocka_unit_test(versions),
-        cmocka_unit_test(hops),        cmocka_unit_test(defaults),
-        cmocka_unit_test(wrong_files), cmocka_unit_test(all_errors_in_order),
-        cmocka_unit_test(limits),      cmocka_unit_test(shipped_features),
+        cmocka_unit_test(windows_are_shared_by_length_and_hop),
+        cmocka_unit_test(compiled),
+        cmocka_unit_test(versions),
+        cmocka_unit_test(hops),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(wrong_files),
+        cmocka_unit_test(all_errors_in_order),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(shipped_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

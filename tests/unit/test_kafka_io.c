@@ -1,4 +1,4 @@
-/* The Kafka client against librdkafka's mock cluster: assignment, order, pauses, commits, troubles. */
+/* The Kafka client on librdkafka's mock cluster: assignment, order, pauses, commits, troubles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,8 +107,7 @@ static void on_end(void *data, int32_t partition, int64_t offset)
     world->ends[partition] = offset;
 }
 
-static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition,
-                       const char *text)
+static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition, const char *text)
 {
     struct world *world = data;
     assert_true(trouble == KAFKA_TROUBLE_NONE || text[0]);
@@ -188,9 +187,13 @@ static void fill(struct world *world, int count)
 {
     struct kafka_producer *producer = open_producer(world, NULL);
     for (int i = 0; i < count * PARTITIONS; i++) {
-        struct kafka_record record = {
-            .topic = "clicks", .partition = i % PARTITIONS, .key = "k", .key_len = 1,
-            .payload = "value", .payload_len = 5, .record_time_ms = 1000 + i / PARTITIONS};
+        struct kafka_record record = {.topic = "clicks",
+                                      .partition = i % PARTITIONS,
+                                      .key = "k",
+                                      .key_len = 1,
+                                      .payload = "value",
+                                      .payload_len = 5,
+                                      .record_time_ms = 1000 + i / PARTITIONS};
         while (!kafka_produce(producer, &record, NULL))
             kafka_producer_serve(producer, 10);
     }
@@ -455,8 +458,7 @@ static void on_ready_ignored(void *data)
     (void)data;
 }
 
-static void assert_header(const struct kafka_message *message, const char *name,
-                          const char *value)
+static void assert_header(const struct kafka_message *message, const char *name, const char *value)
 {
     size_t len = 0;
     const char *found = kafka_message_header(message, name, &len);
@@ -473,8 +475,12 @@ static void test_rejected_record(void **state)
     char error[KAFKA_ERROR_TEXT];
     rd_kafka_mock_topic_create(world->cluster, "late", 1, 1);
     struct kafka_producer *producer = open_producer(world, &world->loop);
-    struct kafka_record original = {.topic = "clicks", .partition = 0, .key = "user", .key_len = 4,
-                                    .payload = NULL, .record_time_ms = 12345};
+    struct kafka_record original = {.topic = "clicks",
+                                    .partition = 0,
+                                    .key = "user",
+                                    .key_len = 4,
+                                    .payload = NULL,
+                                    .record_time_ms = 12345};
     assert_true(kafka_produce(producer, &original, NULL));
     run_until(world, world->delivered == 1);
 
@@ -485,9 +491,12 @@ static void test_rejected_record(void **state)
     struct kafka_message message = take_one(world);
     assert_null(message.payload);
     assert_int_equal(message.record_time_ms, 12345);
-    struct kafka_rejection why = {.source_topic = "clicks", .fate = "late",
-                                  .reason = "beyond every bound", .schema_id = 7,
-                                  .watermark_ms = 99999, .late_by_ms = 1234};
+    struct kafka_rejection why = {.source_topic = "clicks",
+                                  .fate = "late",
+                                  .reason = "beyond every bound",
+                                  .schema_id = 7,
+                                  .watermark_ms = 99999,
+                                  .late_by_ms = 1234};
     assert_true(kafka_produce_rejected(producer, "late", &message, &why, NULL));
     kafka_message_done(message.owner);
     run_until(world, world->delivered == 2);
@@ -526,16 +535,18 @@ static void test_producer_bounds(void **state)
     char error[KAFKA_ERROR_TEXT];
     struct kafka_property small[] = {{"queue.buffering.max.messages", "10"},
                                      {"message.max.bytes", "2000"}};
-    struct kafka_producer_options options = {.bootstrap = world->bootstrap, .properties = small,
-                                             .property_count = 2, .delivered = delivered,
+    struct kafka_producer_options options = {.bootstrap = world->bootstrap,
+                                             .properties = small,
+                                             .property_count = 2,
+                                             .delivered = delivered,
                                              .data = world};
     struct kafka_producer *producer = kafka_producer_open(&world->loop, &options, error);
     if (!producer)
         fail_msg("%s", error);
 
     char large[4000] = {0};
-    struct kafka_record record = {.topic = "clicks", .partition = -1, .payload = large,
-                                  .payload_len = sizeof large};
+    struct kafka_record record = {
+        .topic = "clicks", .partition = -1, .payload = large, .payload_len = sizeof large};
     assert_true(kafka_produce(producer, &record, NULL)); /* can never be stored: told later */
     assert_int_equal(world->undelivered, 0);
     run_until(world, world->undelivered == 1);

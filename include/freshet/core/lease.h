@@ -40,6 +40,7 @@ struct lease {
     int64_t hold;         /* rows are written only once offset `hold` was applied */
     int64_t as_of_floor_ms; /* the greatest as_of that Redis has seen from any owner */
     bool marked;          /* the resync is on record in Redis */
+    bool refused;         /* FENCED or ROLLBACK since the last grant */
     bool step_sent;       /* MARK, SWEEP or DONE is under way */
     enum { LEASE_SYNCED, LEASE_RESYNCING, LEASE_SWEEPING, LEASE_CLOSING } resync;
     uint64_t fenced, rollbacks; /* how often */
@@ -64,10 +65,16 @@ bool lease_granted(struct lease *lease, const struct lease_grant *grant, int64_t
                    bool empty_start);
 /* The ACQUIRE was refused or lost: try again. */
 void lease_not_granted(struct lease *lease);
-/* A batch was applied as number seq. */
+/* A batch was applied as number seq. Numbers grow from reply to reply: one that does not is a
+ * rollback that came between two batches in flight. */
 void lease_applied(struct lease *lease, int64_t seq);
 /* A batch was refused with FENCED (or ROLLBACK). */
 void lease_refused(struct lease *lease, bool rollback);
+/* A request got no answer. It may still be under way and be applied after newer ones, with the same
+ * token: a new one is acquired first, under which the old request is fenced. */
+void lease_doubt(struct lease *lease);
+/* The partition is given up. Should it come back, that is proof enough to acquire it. */
+void lease_let_go(struct lease *lease);
 /* The proof of LEASE_PROVE: still_owner after a successful commit. */
 void lease_proved(struct lease *lease, bool still_owner);
 /* The operator wants everything written again. */

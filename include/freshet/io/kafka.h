@@ -83,8 +83,8 @@ enum kafka_trouble {
 struct kafka_topic_info {
     int32_t partition_count;
     /* Empty and -1 while unknown (no rights, or a broker that cannot say). */
-    char timestamp_type[32];              /* CreateTime or LogAppendTime */
-    int64_t timestamp_after_max_ms;       /* message.timestamp.after.max.ms; INT64_MAX: unlimited */
+    char timestamp_type[32];        /* CreateTime or LogAppendTime */
+    int64_t timestamp_after_max_ms; /* message.timestamp.after.max.ms; INT64_MAX: unlimited */
 };
 
 /* Each is called on the loop with the data given to kafka_open; none may be NULL. */
@@ -96,8 +96,7 @@ struct kafka_handlers {
     /* The end of the log was reached at offset: every message before it has been handed out. */
     void (*on_end)(void *data, int32_t partition, int64_t offset);
     /* partition is -1 when it concerns all. Told when it changes, and again every 10 s. */
-    void (*on_trouble)(void *data, enum kafka_trouble trouble, int32_t partition,
-                       const char *text);
+    void (*on_trouble)(void *data, enum kafka_trouble trouble, int32_t partition, const char *text);
     /* The first time the topic is known, and whenever something of it has changed. */
     void (*on_topic)(void *data, const struct kafka_topic_info *info);
 };

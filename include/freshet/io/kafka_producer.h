@@ -48,9 +48,8 @@ struct kafka_rejection {
 
 /* With a loop deliveries are told on it; with loop NULL by kafka_producer_serve. NULL with a text
  * in error (KAFKA_ERROR_TEXT bytes) when an option is wrong. */
-struct kafka_producer *kafka_producer_open(uv_loop_t *loop,
-                                           const struct kafka_producer_options *options,
-                                           char *error);
+struct kafka_producer *
+kafka_producer_open(uv_loop_t *loop, const struct kafka_producer_options *options, char *error);
 
 /* Everything is copied. False: the queue is full, try again after deliveries. A record that can
  * never be stored (too large) is accepted and told as not delivered. */
