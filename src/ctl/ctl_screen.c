@@ -194,7 +194,8 @@ static void shard_line(struct frame *frame, const char *value)
 static void shards(struct frame *frame)
 {
     size_t hidden = 0;
-    title(frame, "partition          offset          lag         /s         keys      dirty  state");
+    title(frame, "partition          offset          lag         /s         keys      dirty "
+                 " state");
     for (size_t i = 0; i < frame->now->count; i++) {
         const struct ctl_info_field *shard = &frame->now->fields[i];
         if (strcasecmp(shard->section, "Shards") != 0)

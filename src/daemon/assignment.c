@@ -78,6 +78,10 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
     struct engine *engine = data;
     (void)partitions; /* eager: always all */
     (void)count;
+    if (engine->leaving) {
+        kafka_unassign(engine->kafka); /* all was written and committed before, or will be anew */
+        return;
+    }
     engine->revoking = true;
     engine->revoking_lost = lost;
     engine->revoke_committed = lost;

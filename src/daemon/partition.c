@@ -130,17 +130,20 @@ void partition_close(struct partition *partition)
 
 void partition_pause(struct partition *partition, enum pause_reason reason, bool pause)
 {
+    struct kafka *kafka = partition->engine->kafka;
     unsigned before = partition->paused;
     if (pause)
         partition->paused |= reason;
     else
         partition->paused &= ~(unsigned)reason;
+    if (!kafka)
+        return; /* we have left the group */
     if (before == 0 && partition->paused != 0)
-        kafka_pause(partition->engine->kafka, partition->id);
+        kafka_pause(kafka, partition->id);
     else if (before != 0 && partition->paused == 0) {
         /* What was fetched behind the pause is fetched again: the end will be reported anew. */
         partition->end_seen = false;
-        kafka_resume(partition->engine->kafka, partition->id);
+        kafka_resume(kafka, partition->id);
     }
 }
 
@@ -167,7 +170,8 @@ int64_t partition_lag(const struct partition *partition)
         return -1;
     struct shard_status status;
     shard_status(partition->shard, &status);
-    int64_t end = kafka_high_watermark(partition->engine->kafka, partition->id);
+    const struct kafka *kafka = partition->engine->kafka;
+    int64_t end = kafka ? kafka_high_watermark(kafka, partition->id) : -1;
     if (end < partition->extent.end)
         end = partition->extent.end;
     return end > status.next_offset ? end - status.next_offset : 0;

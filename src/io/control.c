@@ -3,7 +3,7 @@
  * Written on uv_poll and plain calls, not on uv_pipe: libuv accepts for as long as connections
  * come, so a flood of them would hold the loop; here a turn accepts ACCEPTS_PER_TURN and answers
  * a few requests of each client, and what is left waits for the next turn. A client that is
- * refused costs one accept, one send and one close. Slots are fixed; nothing grows with attackers. */
+ * refused costs one accept, one send and one close. Slots are fixed: nothing grows with attacks. */
 #include "control.h"
 
 #include <errno.h>
@@ -233,8 +233,10 @@ struct control *control_open(uv_loop_t *loop, const struct control_options *opti
     control->loop = loop;
     control->options = *options;
     control->handles = 2;
-    for (int i = 0; i < SLOTS; i++)
-        control->clients[i].control = control, control->clients[i].loop = loop;
+    for (int i = 0; i < SLOTS; i++) {
+        control->clients[i].control = control;
+        control->clients[i].loop = loop;
+    }
     control->again.data = control->sweep.data = control;
     uv_idle_init(loop, &control->again);
     uv_timer_init(loop, &control->sweep);

@@ -42,7 +42,8 @@ void control_help(struct control_request *request)
         const char *second = command->name + word_len(command->name);
         if (request->count > 0 && !same_word(command->name, request->arguments[0]))
             continue;
-        if (request->count > 1 && (*second == '\0' || strcasecmp(second + 1, request->arguments[1])))
+        if (request->count > 1 &&
+            (*second == '\0' || strcasecmp(second + 1, request->arguments[1]) != 0))
             continue;
         text_printf(&text, "%s%s%s\n    %s%s\n", command->name, *command->arguments ? " " : "",
                     command->arguments, command->sentence,

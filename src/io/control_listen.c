@@ -1,7 +1,7 @@
 /* Listening Unix sockets.
  *
  * Connecting first tells a living instance from the socket file a dead one left behind. The file
- * is made under a closed umask and opened up afterwards, so that it is never more open than asked. */
+ * is made under a closed umask and opened up afterwards: it is never more open than asked. */
 #include "control_listen.h"
 
 #include <errno.h>

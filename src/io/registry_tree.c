@@ -29,7 +29,8 @@ int registry_tree_missing(const struct registry_tree *tree)
 
 static void append_escaped(struct text *path, const char *string)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                "0123456789-._~";
     for (; *string != '\0'; string++) {
         if (strchr(plain, *string) != NULL)
             text_append_char(path, *string);

@@ -15,8 +15,7 @@
 #include "jsonout.h"
 #include "readfile.h"
 #include "text.h"
-
-int decode_main(int argc, char **argv); /* called by the workbench's main */
+#include "workbench.h"
 
 enum { DECODE_MAX_BYTES = 64 << 20 }; /* of standard input */
 

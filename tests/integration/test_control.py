@@ -14,8 +14,8 @@ from traffic import shop
 
 def connect(path):
     peer = socket.socket(socket.AF_UNIX)
+    peer.connect(str(path))     # blocking: waits while the queue of connections is full
     peer.settimeout(30)
-    peer.connect(str(path))
     return peer
 
 

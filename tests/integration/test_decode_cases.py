@@ -1,4 +1,4 @@
-"""`freshet decode` over the Avro acceptance cases: each value, or each class of error, as stated."""
+"""`freshet decode` over the Avro acceptance cases: each value, or class of error, as stated."""
 import json
 import math
 import os
@@ -16,7 +16,7 @@ POLICIES = {"bad-utf8": "malformed", "bad-array-blocksize-lie": "malformed"}
 
 
 def freshet():
-    """The binary under test: FRESHET_BIN, or freshet in FRESHET_BIN_DIR, or of the release build."""
+    """The binary under test: FRESHET_BIN, else in FRESHET_BIN_DIR, else the release build's."""
     directory = os.environ.get("FRESHET_BIN_DIR") or HERE.parents[1] / "build" / "release"
     return os.environ.get("FRESHET_BIN") or str(Path(directory) / "freshet")
 
@@ -96,7 +96,8 @@ def test_case(tmp_path, name):
             return
     check(decode(tmp_path, writer, reader, encoded(case)), expected)
     hex_text = encoded(case).hex() + "\n"
-    check(decode(tmp_path, writer, reader, hex_text.encode(), "--hex", "--framing", "raw"), expected)
+    check(decode(tmp_path, writer, reader, hex_text.encode(), "--hex", "--framing", "raw"),
+          expected)
 
 
 def test_there_are_all_cases():

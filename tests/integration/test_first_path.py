@@ -116,8 +116,8 @@ def test_http(topic, make_daemon, redis):
     topic.click("ada", now_ms())
     daemon.wait_caught_up()
     base = f"http://127.0.0.1:{port}"
-    status, text = get(f"{base}/metrics")
-    assert status == 200 and 'freshet_records_total{fate="applied"} 1' in text
+    wait_for(lambda: 'freshet_records_total{fate="applied"} 1' in get(f"{base}/metrics")[1],
+             what="metrics, published once a second")
     assert get(f"{base}/healthz")[0] == 200
     wait_for(lambda: get(f"{base}/readyz")[0] == 200, what="ready")
     assert get(f"{base}/")[0] == 200 and get(f"{base}/nothing")[0] == 404

@@ -46,6 +46,6 @@ sim_mutant(sweep_spares_all shard.c
 sim_mutant(loss_between_batches lease.c
     "lease_refused(lease, true); /* it took" "(void)lease; /* it took")
 sim_mutant(order_by_end session.c
-    "number -= sessions->past->spans[k - 1].start_ms >= newest->start_ms" "(void)newest")
+    "span->start_ms > before.start_ms" "before.start_ms == INT64_MIN")
 sim_mutant(forgotten_by_as_of due.c "int64_t watermark = shard_watermark_ms(shard);\n    struct"
     "int64_t watermark = shard->as_of_ms > shard->raw_ms ? shard->as_of_ms : shard->raw_ms;\n    struct")

@@ -184,8 +184,8 @@ static void produce(struct lane *lane)
         .key = naive_keys[below(NAIVE_KEYS)],
         .ts_ms = sim.now - behind,
         .type = chance(5) ? NULL : types[below(chance(85) ? 2 : 3)],
-        .item = chance(10) ? NULL : items[below(5)],
-        .price = chance(20) ? CORE_NO_PRICE : (double)(below(2000) - 200) / 100,
+        .item = chance(35) ? NULL : items[below(5)],
+        .price = chance(45) ? CORE_NO_PRICE : (double)(below(2000) - 200) / 100,
         .n = chance(20) ? CORE_NO_N : below(7) - 2,
     };
     if (chance(3))
@@ -326,12 +326,12 @@ static int key_index(const char *key, size_t len)
     return -1;
 }
 
-/* The model's row of the key in words; false when all of it is empty. */
-static const char *model_text(const struct lane *lane, int key, int64_t as_of)
+/* The model's row of the key in words, until the next call. */
+static const char *model_text(const struct naive *model, int key, int64_t as_of)
 {
     struct value *values =
         arena_alloc(&sim.arena, (size_t)sim.rules.set->count * sizeof *values);
-    uint64_t rev = naive_row(&lane->model, key, as_of, &sim.arena, values);
+    uint64_t rev = naive_row(model, key, as_of, &sim.arena, values);
     text_clear(&sim.text);
     naive_render(&sim.text, sim.rules.set, values, rev);
     return sim.text.data;
@@ -350,7 +350,7 @@ static void take_row(struct lane *lane, const struct row *row, struct fakeredis_
     written->exists = !row->removed;
     written->as_of = row->as_of.ms;
     written->offset = row->offset;
-    const char *wanted = model_text(lane, key, row->as_of.ms);
+    const char *wanted = model_text(&lane->model, key, row->as_of.ms);
     if (strcmp(written->text, wanted) != 0)
         violation(lane, "row of %s at as_of %lld is\n%s\nnot\n%s", naive_keys[key],
                   (long long)row->as_of.ms, written->text, wanted);
@@ -572,6 +572,36 @@ static void kill_owner(struct lane *lane)
     start_owner(lane);
 }
 
+/* Another owner that has read all of the log takes the shard and writes every row, but leaves. */
+static void rival_writes(struct lane *lane)
+{
+    static struct naive rival;
+    naive_init(&rival, &sim.rules);
+    for (int k = 0; k < lane->log_count; k++)
+        naive_apply(&rival, &lane->log[k].record);
+    struct fakeredis_batch batch = {.token = ++sim.tokens, .hw = lane->log_end - 1};
+    fakeredis_acquire(&lane->redis, batch.token, 0, 0);
+    batch.as_of = rival.raw;
+    if (lane->redis.has_hw && lane->redis.as_of > batch.as_of)
+        batch.as_of = lane->redis.as_of;
+    if (rival.raw == INT64_MIN || batch.hw < lane->redis.hw || chance(50))
+        return; /* it was too slow to write */
+    for (int k = 0; k < NAIVE_KEYS; k++) {
+        if (!rival.keys[k].alive)
+            continue;
+        struct fakeredis_row *row = &batch.rows[batch.count++];
+        *row = (struct fakeredis_row){.key = k, .exists = true, .as_of = batch.as_of,
+                                      .offset = rival.keys[k].offset};
+        snprintf(row->text, sizeof row->text, "%s", model_text(&rival, k, batch.as_of));
+    }
+    batch.expected_seq = lane->redis.seq;
+    int64_t seq;
+    bool went_back = false;
+    fakeredis_flush(&lane->redis, &batch, &seq, &went_back);
+    if (went_back)
+        violation(lane, "a row of the rival went back");
+}
+
 static void refuse_batch(struct lane *lane)
 {
     for (int k = 0; k < lane->command_count; k++) {
@@ -598,7 +628,7 @@ static void fault(struct lane *lane)
         kill_owner(lane);
         break;
     case FAULT_RIVAL:
-        fakeredis_acquire(&lane->redis, ++sim.tokens, 0, 0);
+        rival_writes(lane);
         break;
     case FAULT_FLUSHALL:
         memset(&lane->redis, 0, sizeof lane->redis);
@@ -733,7 +763,7 @@ static void compare_redis(struct lane *lane)
         return;
     for (int k = 0; k < NAIVE_KEYS; k++) {
         const struct fakeredis_row *row = &lane->redis.rows[k];
-        const char *wanted = model_text(lane, k, status.as_of.ms);
+        const char *wanted = model_text(&lane->model, k, status.as_of.ms);
         if (row->exists && strcmp(row->text, wanted) != 0)
             violation(lane, "at the end Redis has for %s\n%s\nnot\n%s", naive_keys[k], row->text,
                       wanted);

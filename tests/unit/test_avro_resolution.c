@@ -58,6 +58,9 @@ static void test_scalars(void **state)
          "{'$hex': ''}"},
         {"{'type':'bytes','logicalType':'decimal','precision':4,'scale':2}", "'bytes'", "0204",
          "{'$hex': '04'}"},
+        {"{'type':'fixed','name':'F','size':2147483647}",
+         "{'type':'fixed','name':'F','size':2147483647}", "0000",
+         "malformed: the datum ends too early"},
         /* Resolution ignores logical types: this is the long as written. */
         {"{'type':'long','logicalType':'timestamp-micros'}",
          "{'type':'long','logicalType':'timestamp-millis'}", "d00f", "1000"},

@@ -75,7 +75,8 @@ static void refuses_broken_requests(void **state)
         "Host: localhost\r\n",
         "\x16\x03\x01",
         "GET \"abc\r\n",
-        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33\n",
+        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 "
+        "32 33\n",
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         struct control_parse out;
@@ -291,7 +292,8 @@ static void is_what_redis_clients_expect(void **state)
     assert_string_equal(ask(server, fd, "RESET\n"), "+RESET\r\n");
     assert_string_equal(ask(server, fd, "COMMAND COUNT\n"), ":9\r\n");
     assert_non_null(strstr(ask(server, fd, "COMMAND LIST\n"), "*9\r\n$4\r\nping"));
-    assert_non_null(strstr(ask(server, fd, "COMMAND INFO large\n"), "*1\r\n*6\r\n$5\r\nlarge\r\n:2"));
+    assert_non_null(
+        strstr(ask(server, fd, "COMMAND INFO large\n"), "*1\r\n*6\r\n$5\r\nlarge\r\n:2"));
     assert_non_null(strstr(ask(server, fd, "COMMAND\n"), "*9\r\n*6\r\n$4\r\nping\r\n:-1"));
     assert_non_null(strstr(ask(server, fd, "COMMAND DOCS log\n"), "$9\r\nlog|level\r\n"));
     assert_non_null(strstr(ask(server, fd, "COMMAND DOCS\n"), "*18\r\n$4\r\nping"));

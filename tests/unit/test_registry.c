@@ -106,7 +106,8 @@ static void on_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
 {
     struct peer *peer = handle->data;
     (void)size;
-    *buffer = uv_buf_init(peer->request + peer->len, (unsigned)(sizeof peer->request - 1 - peer->len));
+    size_t room = sizeof peer->request - 1 - peer->len;
+    *buffer = uv_buf_init(peer->request + peer->len, (unsigned)room);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
@@ -327,7 +328,8 @@ static void resolves_references(void **state)
     struct fixture *fixture = *state;
     struct route routes[] = {
         {"/api/v7/schemas/ids/1", 200,
-         "{\"schema\":\"R\",\"references\":[" REFERENCE("A", "a/1 x") "," REFERENCE("B", "b") "]}", 0},
+         "{\"schema\":\"R\",\"references\":[" REFERENCE("A", "a/1 x") "," REFERENCE("B", "b")
+         "]}", 0},
         {"/api/v7/subjects/a%2F1%20x/versions/3", 200,
          "{\"schema\":\"a\",\"references\":[" REFERENCE("C", "c") "]}", 0},
         {"/api/v7/subjects/b/versions/3", 200,

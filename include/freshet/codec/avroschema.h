@@ -16,7 +16,7 @@ enum {
     AVROSCHEMA_MAX_NAMES = 4096,            /* fields, symbols, branches; named types */
     AVROSCHEMA_MAX_DEFAULT_VALUES = 65536,  /* scalars and containers in all defaults together */
     AVROSCHEMA_MAX_DEFAULT_BYTES = 1 << 20, /* all defaults together, as Avro binary */
-    AVROSCHEMA_MAX_FIXED = 1 << 30,         /* no message can be larger */
+    AVROSCHEMA_MAX_FIXED = INT32_MAX,       /* bytes, as in the Java reference */
 };
 
 enum avro_kind {

@@ -21,7 +21,7 @@ enum {
     CONTROL_REQUEST_MAX = 16 * 1024,   /* bytes of a request */
     CONTROL_ARGUMENTS_MAX = 32,        /* of a request, the command's name included */
     CONTROL_REQUEST_MS = 10 * 1000,    /* to finish a request, and to take a reply */
-    CONTROL_OUTPUT_MAX = 1024 * 1024,  /* bytes of replies not yet taken; then the client is closed */
+    CONTROL_OUTPUT_MAX = 1024 * 1024,  /* bytes of replies not yet taken; then close */
     CONTROL_ERROR_MAX = 512,           /* room for any error text from here */
 };
 

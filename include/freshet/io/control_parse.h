@@ -1,4 +1,4 @@
-/* One request of Redis' protocol out of a buffer: a RESP array of bulk strings, or an inline line. */
+/* One request of Redis' protocol out of a buffer: an array of bulk strings, or an inline line. */
 #ifndef FRESHET_CONTROL_PARSE_H
 #define FRESHET_CONTROL_PARSE_H
 

@@ -15,7 +15,7 @@ void notify_stopping(void);
 /* How often notify_watchdog must be called: half of what the service manager allows. 0: it does
  * not watch. Reads the environment: call at start-up. */
 int64_t notify_watchdog_interval_ms(void);
-/* The loop turns: to be called by a timer of the loop itself, so that a loop that hangs is noticed. */
+/* The loop turns. For a timer of the loop itself, so that a loop that hangs is noticed. */
 void notify_watchdog(void);
 /* Asks for more time to start or stop than the unit allows, from now on. */
 void notify_extend_ms(int64_t more_ms);
