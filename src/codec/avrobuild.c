@@ -68,14 +68,12 @@ static void compile_blocks(struct build *b, const struct avro_type *writer,
     uint32_t min_bytes = writer->item->min_bytes + is_map;
     uint32_t blocks = EMIT(b, .op = AVROCODE_BLOCKS, .flag = !element->reader, .b = min_bytes);
     const struct avrocode_place *outer = avroemit_enter(&b->out, NULL);
-    b->out.loops++;
     avroemit_label(&b->out);
     if (is_map)
         EMIT(b, .op = AVROCODE_KEY, .flag = b->plan->whole && element->reader);
     compile_element(b, element, is_map);
     EMIT(b, .op = AVROCODE_NEXT, .a = blocks);
     b->plan->code[blocks].a = avroemit_label(&b->out);
-    b->out.loops--;
     b->out.place = outer;
 }
 
@@ -462,7 +460,7 @@ static void compile(struct build *b, const struct avro_type *writer, const struc
     else if (reader->kind == AVRO_KIND_ARRAY || reader->kind == AVRO_KIND_MAP)
         compile_collection(b, writer, reader, wanted);
     else if (is_inner)
-        compile_skip(b, writer); /* null where a record may be */
+        compile_skip(b, writer); /* null where a record may be, or a path that was refused */
     else
         compile_scalar(b, writer, reader, wanted);
 }

@@ -126,8 +126,7 @@ const struct avrocode_place *avroemit_enter(struct avroemit *e, const char *name
 
 void avroemit_needed(struct avroemit *e)
 {
-    if (!e->loops)
-        e->needed_len = e->plan->code_len;
+    e->needed_len = e->plan->code_len;
 }
 
 void avroemit_cut(struct avroemit *e)

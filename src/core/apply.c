@@ -172,7 +172,8 @@ static const struct value *argument_value(struct shard *shard, int argument,
     return &shard->arguments[argument];
 }
 
-/* The accumulators of the pane that the event belongs to; NULL when no row can see it any more. */
+/* The accumulators of the pane that the event belongs to; NULL when it is over at the watermark.
+ * Rows look from raw, but what keeps a key from being forgotten is judged by the watermark. */
 static char *fold_pane(struct shard *shard, uint32_t handle, int window, const struct event *event)
 {
     const struct feature_set *set = shard->rules->set;
@@ -180,7 +181,7 @@ static char *fold_pane(struct shard *shard, uint32_t handle, int window, const s
     struct entity *entity = entity_at(shard, handle);
     int64_t phase = entity_phase_ms(entity);
     int64_t index = pane_index(shape, phase, event->input.ts.ms);
-    int64_t tail = pane_tail(shape, phase, shard->raw_ms);
+    int64_t tail = pane_tail(shape, phase, shard_watermark_ms(shard));
     if (index < tail)
         return NULL;
     int64_t *pane =

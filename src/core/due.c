@@ -116,8 +116,8 @@ static bool shard_decay_due(struct shard *shard)
         int64_t due = entity_next_due(shard, entity, deadline.at_ms - 1);
         if (due <= shard->as_of_ms) {
             const struct session *session = sessions_newest(&entity->sessions);
-            if (session && row_session_closed(shard->rules, session, due) &&
-                !row_session_closed(shard->rules, session, due - 1))
+            if (session && row_session_closed(shard->rules, session, shard->as_of_ms) &&
+                !row_session_closed(shard->rules, session, deadline.at_ms - 1))
                 shard->counters.sessions_closed++;
             if (entity->queue == QUEUE_NONE)
                 entity->since_ms = due;

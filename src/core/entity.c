@@ -101,11 +101,12 @@ void entity_forget(struct shard *shard, uint32_t handle)
     entity->flags |= ENTITY_FORGOTTEN;
     shard->live_keys--;
     shard->forgotten_keys++;
-    if (lease_may_write(&shard->lease, shard->next_offset)) {
+    bool held = !lease_may_write(&shard->lease, shard->next_offset);
+    if (!held || !lease_will_sweep(&shard->lease)) {
         if (entity->queue == QUEUE_NONE)
             entity_dirty(shard, handle, QUEUE_DECAY);
     } else if (entity->inflight == 0) {
-        /* While writes are held no row of this owner can be in Redis: others are swept. */
+        /* While writes are held no last row can be written: what is in Redis is swept. */
         entity_clean(shard, handle);
         entity_drop_if_done(shard, handle);
     }

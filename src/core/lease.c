@@ -100,6 +100,12 @@ bool lease_may_write(const struct lease *lease, int64_t next_offset)
            next_offset - 1 >= lease->hold;
 }
 
+bool lease_will_sweep(const struct lease *lease)
+{
+    bool first = lease->previous[0] == '\0'; /* state began empty */
+    return first || lease->refused || lease->resync != LEASE_SYNCED;
+}
+
 enum lease_step lease_next(const struct lease *lease, bool synced)
 {
     if (lease->state == LEASE_NONE)

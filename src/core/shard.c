@@ -163,8 +163,11 @@ bool shard_batch_next(struct shard *shard, struct shard_batch *batch, struct are
     entity_clean(shard, handle);
     row_make(shard, entity, shard->as_of_ms, arena, row);
     row->whole = entity->flags & ENTITY_WHOLE || entity->epoch != shard->epoch;
-    row->expire = ttl_s > 0 && (row->whole || expire_now_s - entity->expire_s > ttl_s / 2);
-    if (row->expire)
+    bool over = entity->expire_s == 0 || expire_now_s - entity->expire_s > ttl_s / 2;
+    row->expire = ttl_s > 0 && (row->whole || over);
+    if (row->removed)
+        entity->expire_s = 0; /* the TTL goes with the row: another life sets it anew */
+    else if (row->expire)
         entity->expire_s = expire_now_s;
     batch->handles[batch->count] = handle;
     batch->since_ms[batch->count] = entity->since_ms;

@@ -6,9 +6,10 @@
 #include "expect.h"
 #include "operator.h"
 
-enum { PANES_FIRST_CAPACITY = 1, PANES_CAPACITY_MAX = UINT16_MAX };
+/* Only the clocks of the producers bound how far events may be ahead of raw. */
+enum { PANES_FIRST_CAPACITY = 1, PANES_CAPACITY_MAX = INT32_MAX };
 
-static size_t panes_bytes(const struct feature_window *window, uint16_t capacity)
+static size_t panes_bytes(const struct feature_window *window, int capacity)
 {
     return sizeof(struct panes) + (size_t)capacity * pane_bytes(window);
 }
@@ -38,15 +39,15 @@ void panes_drop(const struct feature_set *set, int window, struct pool *pool, st
             operator_release(pool, feature,
                              pane_acc(pane_at(shape, panes, p)) + feature->acc_offset);
     }
-    panes->count = (uint16_t)(panes->count - count);
+    panes->count -= count;
     memmove(panes->bytes, pane_at(shape, panes, count), (size_t)panes->count * pane_bytes(shape));
 }
 
 static void panes_grow(const struct feature_window *shape, struct pool *pool, struct panes **panes)
 {
-    uint16_t old = *panes ? (*panes)->capacity : 0;
+    int old = *panes ? (*panes)->capacity : 0;
     expect(old < PANES_CAPACITY_MAX / 2);
-    uint16_t capacity = old ? (uint16_t)(2 * old) : PANES_FIRST_CAPACITY;
+    int capacity = old ? 2 * old : PANES_FIRST_CAPACITY;
     *panes = pool_resize(pool, *panes, old ? panes_bytes(shape, old) : 0,
                          panes_bytes(shape, capacity));
     (*panes)->capacity = capacity;

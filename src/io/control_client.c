@@ -181,7 +181,8 @@ static void run(struct control_client *client, const struct control_parse *parse
         if (command->access == CONTROL_WRITE)
             log_command(&request);
         command->handler(&request);
-        expect(client->waiting || client->output.len > client->reply_mark);
+        expect(client->waiting || client->output.len > client->reply_mark ||
+               client->state == CONTROL_CLIENT_CLOSING); /* the handler closed the server */
     }
 }
 

@@ -370,6 +370,7 @@ void kafka_close(struct kafka *kafka, int64_t deadline_ms, void (*done)(void *da
 {
     expect(!kafka->closing);
     kafka->closing = true;
+    atomic_store(&kafka->probe.stop, true);
     kafka->close_by_ms = uv_now(kafka->loop) + (uint64_t)deadline_ms;
     kafka->close_done = done;
     kafka->close_data = data;

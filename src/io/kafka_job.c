@@ -1,4 +1,5 @@
 /* Questions to the brokers that block, asked in the work pool: ends of the log, the topic. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,8 @@
 #include "kafka_private.h"
 #include "log.h"
 #include "pool.h"
+
+enum { CONFIG_EVERY = 10 }; /* probes, while the topic's configuration is not known */
 
 bool kafka_job_any_running(const struct kafka *kafka)
 {
@@ -147,19 +150,27 @@ static void take_config(struct kafka_topic_info *info, const rd_kafka_event_t *e
     }
 }
 
-/* Best effort: a broker may not answer it, and rights may be missing. */
-static void ask_config(rd_kafka_t *rk, const char *topic, struct kafka_topic_info *info)
+/* Best effort: a broker may not answer it, and rights may be missing. Closing does not wait for it.
+ */
+static void ask_config(struct kafka *kafka, struct kafka_topic_info *info)
 {
+    enum { SLICE_MS = 50 };
+    rd_kafka_t *rk = kafka->rk;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_ConfigResource_t *resource =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, kafka->topic);
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     char error[KAFKA_ERROR_TEXT];
     rd_kafka_AdminOptions_set_request_timeout(options, KAFKA_REQUEST_TIMEOUT_MS, error,
                                               sizeof error);
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, KAFKA_REQUEST_TIMEOUT_MS);
+    rd_kafka_event_t *event = NULL;
+    for (int waited = 0; !event && waited < KAFKA_REQUEST_TIMEOUT_MS; waited += SLICE_MS) {
+        if (atomic_load(&kafka->probe.stop))
+            break;
+        event = rd_kafka_queue_poll(queue, SLICE_MS);
+    }
     if (event && !rd_kafka_event_error(event))
         take_config(info, event);
     if (event)
@@ -184,7 +195,7 @@ static void probe_work(uv_work_t *work)
         probe->found.partition_count = metadata->topics[0].partition_cnt;
     rd_kafka_metadata_destroy(metadata);
     if (!probe->error && probe->ask_config)
-        ask_config(kafka->rk, kafka->topic, &probe->found);
+        ask_config(kafka, &probe->found);
 }
 
 static void probe_failed(struct kafka *kafka, rd_kafka_resp_err_t error)
@@ -214,6 +225,8 @@ static void probe_after(uv_work_t *work, int status)
     /* What concerns all partitions is over; a partition's own trouble needs its own answer. */
     if (kafka->trouble_partition < 0)
         kafka_event_trouble_over(kafka);
+    if (kafka->info.partition_count == 0)
+        kafka->probe_due_ms = 0; /* for the configuration */
     if (memcmp(found, &kafka->info, sizeof *found) != 0) {
         kafka->info = *found;
         kafka->handlers->on_topic(kafka->data, &kafka->info);
@@ -228,7 +241,11 @@ void kafka_job_probe(struct kafka *kafka)
     kafka->probe_due_ms = now + KAFKA_PROBE_MS;
     kafka->probe.running = true;
     kafka->probe.found = kafka->info;
-    kafka->probe.ask_config = kafka->info.partition_count == 0 || kafka->info.timestamp_type[0];
+    /* The first answer is wanted soon, so it does without the configuration; a cluster that does
+     * not tell it is asked again now and then only. */
+    kafka->probe.ask_config =
+        kafka->info.partition_count > 0 &&
+        (kafka->info.timestamp_type[0] || kafka->probe.count++ % CONFIG_EVERY == 0);
     kafka->probe.work.data = kafka;
     expect(uv_queue_work(kafka->loop, &kafka->probe.work, probe_work, probe_after) == 0);
 }

@@ -3,6 +3,7 @@
 #define FRESHET_KAFKA_PRIVATE_H
 
 #include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
 
 #include "kafka.h"
 #include "kafka_producer.h"
@@ -41,6 +42,8 @@ struct kafka_probe_job {
     uv_work_t work;
     bool running;
     bool ask_config;
+    unsigned count;
+    atomic_bool stop; /* set on the loop when closing begins */
     rd_kafka_resp_err_t error;
     struct kafka_topic_info found;
 };

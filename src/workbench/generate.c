@@ -8,7 +8,6 @@
 #include "clickstream.h"
 #include "generate_options.h"
 #include "kafka_producer.h"
-#include "pool.h"
 #include "workbench.h"
 
 enum {
@@ -49,22 +48,18 @@ static void on_delivered(void *data, void *opaque, bool ok, const char *text)
         snprintf(generator->failure, sizeof generator->failure, "%s", text);
 }
 
-/* --property a=b over what suits a generator; the texts are cut in place. */
-static size_t make_properties(struct generator *generator, struct kafka_property *properties)
+/* The user's properties over what suits a generator. */
+static size_t make_properties(const struct generate_options *options,
+                              struct kafka_property *properties)
 {
     static const struct kafka_property ours[] = {{"compression.codec", "lz4"},
                                                  {"linger.ms", "20"},
                                                  {"queue.buffering.max.messages", "200000"}};
-    size_t count = 0;
-    for (; count < sizeof ours / sizeof *ours; count++)
-        properties[count] = ours[count];
-    for (int i = 0; i < generator->options.property_count; i++) {
-        char *name = memory_strdup(generator->options.properties[i]); /* lives to the end */
-        char *value = strchr(name, '=');
-        *value = 0;
-        properties[count++] = (struct kafka_property){name, value + 1};
-    }
-    return count;
+    memcpy(properties, ours, sizeof ours);
+    size_t count = sizeof ours / sizeof *ours;
+    memcpy(properties + count, options->properties,
+           options->property_count * sizeof *options->properties);
+    return count + options->property_count;
 }
 
 static int find_topic(struct generator *generator)
@@ -96,7 +91,7 @@ static int open_kafka(struct generator *generator)
     struct kafka_producer_options options = {
         .bootstrap = generator->options.brokers,
         .properties = properties,
-        .property_count = make_properties(generator, properties),
+        .property_count = make_properties(&generator->options, properties),
         .delivered = on_delivered,
         .data = generator,
     };

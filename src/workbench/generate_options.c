@@ -1,6 +1,5 @@
 /* Parsing the options of `freshet generate` from their rows. */
 #include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,11 +70,14 @@ static void help(void)
         "cannot be reached; 74 when something was not stored.\n");
 }
 
-static bool add_property(const char *text, struct generate_options *options)
+/* Cuts the argument in place. */
+static bool add_property(char *text, struct generate_options *options)
 {
-    if (!strchr(text, '=') || options->property_count == GENERATE_PROPERTIES_MAX)
+    char *value = strchr(text, '=');
+    if (!value || options->property_count == GENERATE_PROPERTIES_MAX)
         return false;
-    options->properties[options->property_count++] = text;
+    *value = 0;
+    options->properties[options->property_count++] = (struct kafka_property){text, value + 1};
     return true;
 }
 

@@ -3,9 +3,11 @@
 #define FRESHET_GENERATE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "clickstream.h"
+#include "kafka.h"
 
 /*
  * GENERATE_OPTION(type, field, name, default, sentence)
@@ -66,8 +68,8 @@ struct generate_options {
 #define GENERATE_OPTION(type, field, name, default, sentence) GENERATE_TYPE_##type field;
     GENERATE_OPTIONS(GENERATE_OPTION)
 #undef GENERATE_OPTION
-    const char *properties[GENERATE_PROPERTIES_MAX]; /* each --property */
-    int property_count;
+    struct kafka_property properties[GENERATE_PROPERTIES_MAX]; /* each --property */
+    size_t property_count;
 };
 
 enum generate_parsed { GENERATE_RUN, GENERATE_HELP, GENERATE_WRONG };

@@ -117,6 +117,7 @@ class FakeRegistry:
         self.fail_with = None    # an HTTP status for everything
         self.server = None
         self.port = 0
+        self.open = set()        # connections, which outlive the listening socket
 
     @classmethod
     def standard(cls):
@@ -135,6 +136,14 @@ class FakeRegistry:
         class Handler(http.server.BaseHTTPRequestHandler):
             """Answers GET .../schemas/ids/N."""
             protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                registry.open.add(self.connection)
+
+            def finish(self):
+                registry.open.discard(self.connection)
+                super().finish()
 
             def do_GET(self):
                 found = re.match(r"/registry/api/schemas/ids/(\d+)(\?.*)?$", self.path)
@@ -172,6 +181,9 @@ class FakeRegistry:
             self.server.shutdown()
             self.server.server_close()
             self.server = None
+            for connection in list(self.open):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 def parsed(schema):
@@ -334,6 +346,46 @@ def read_topic(bootstrap, name):
             else:
                 raise AssertionError(str(message.error()))
     return found
+
+
+def copies(bootstrap, name):
+    """Returns how often each rejected record is in a late or dead-letter topic, by its place."""
+    found = {}
+    for message in read_topic(bootstrap, name):
+        headers = headers_of(message)
+        place = (int(headers["__connect.errors.partition"]),
+                 int(headers["__connect.errors.offset"]))
+        found[place] = found.get(place, 0) + 1
+    return found
+
+
+class RejectWatch:
+    """Sees to it that no record below a commit is produced again after a kill."""
+
+    def __init__(self, topic, group):
+        self.topic, self.group = topic, group
+        self.kills = []      # (commit by partition, {kind: copies}) at each
+
+    def copies(self):
+        return {kind: copies(self.topic.bootstrap, f"{self.topic.name}-{kind}")
+                for kind in ("late", "dead")}
+
+    def killed(self):
+        """To be called while no daemon runs."""
+        self.kills.append((self.topic.committed(self.group), self.copies()))
+
+    def check(self, fates):
+        """Each record is there; none below the commit of a kill has come again since."""
+        final = self.copies()
+        for kind, names in (("late", ("late", "future", "too_old")),
+                            ("dead", ("oversize", "unknown_schema", "undecodable", "bad_time",
+                                      "no_key"))):
+            assert len(final[kind]) == sum(fates.get(name, 0) for name in names)
+            for commits, before in self.kills:
+                for (partition, offset), count in final[kind].items():
+                    if offset < commits[partition]:
+                        was = before[kind].get((partition, offset), 0)
+                        assert count == was > 0, (kind, partition, offset, was, count, commits)
 
 
 def headers_of(message):

@@ -10,8 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import (BIN, PATIENCE, READER, SCHEMAS, V1, V2, Topic, client, headers_of,
-                     read_topic)
+from harness import BIN, PATIENCE, READER, SCHEMAS, V1, V2, RejectWatch, Topic, client
 from traffic import Poller
 
 EVENTS = int(os.environ.get("FRESHET_EVENTS") or 50000)
@@ -40,9 +39,8 @@ def generate(topic, events, seed, summary, rate=None):
     words = [BIN / "freshet", "generate", "--brokers", topic.bootstrap, "--topic", topic.name,
              "--events", events, "--seed", seed, "--users", max(1000, events // 20),
              "--out-of-order", "0.05", "--late", "0.01", "--malformed", "0.005",
-             "--future", "0.001", "--span", "45d", "--framing", "confluent",
-             "--schema-id", f"v2={V2},v1={V1}", "--reader", READER,
-             "--older", SCHEMAS / "click-v1.avsc", "--summary", summary]
+             "--future", "0.001", "--span", "45d", "--lateness", "1m",
+             "--framing", "confluent", "--schema-id", f"v2={V2},v1={V1}", "--summary", summary]
     if rate:
         words += ["--rate", rate]
     return subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
@@ -52,23 +50,6 @@ def generate(topic, events, seed, summary, rate=None):
 def finish(generator):
     said, _ = generator.communicate(timeout=1200 * PATIENCE)
     assert generator.returncode == 0, said
-
-
-def check_late_topics(topic, fates, commits=()):
-    """Each late and dead-letter record is there, none below a commit before a kill twice."""
-    for place, names in (("late", ("late", "future", "too_old")),
-                         ("dead", ("oversize", "unknown_schema", "undecodable", "bad_time",
-                                   "no_key"))):
-        copies = {}
-        for message in read_topic(topic.bootstrap, f"{topic.name}-{place}"):
-            headers = headers_of(message)
-            where = (int(headers["__connect.errors.partition"]),
-                     int(headers["__connect.errors.offset"]))
-            copies[where] = copies.get(where, 0) + 1
-        assert len(copies) == sum(fates.get(name, 0) for name in names)
-        for (partition, offset), count in copies.items():
-            legal = 1 + sum(1 for commit in commits if commit[partition] <= offset)
-            assert count <= legal, (place, partition, offset, count, commits)
 
 
 def test_in_peace(streams, make_daemon, directory):
@@ -84,7 +65,7 @@ def test_in_peace(streams, make_daemon, directory):
     assert daemon.metric("freshet_future_clamped_total") > 0
     said = daemon.assert_equal("--as-of-raw", "--fates", str(summary))
     assert fates == json.loads(said.split("fates: ", 1)[1].splitlines()[0])
-    check_late_topics(streams, fates)
+    RejectWatch(streams, daemon.group).check(fates)
     daemon.terminate()
 
 
@@ -95,11 +76,11 @@ class Chaos:
         self.topic, self.kafka, self.redis, self.poller = topic, kafka, redis, poller
         self.make_daemon, self.daemon = make_daemon, daemon
         self.choice = random.Random(7)
-        self.commits = []
+        self.rejects = RejectWatch(topic, daemon.group)
 
     def kill(self):
         self.daemon.kill9()
-        self.commits.append(self.topic.committed(self.daemon.group))
+        self.rejects.killed()
         self.daemon.start()
 
     def redis_away(self):
@@ -146,7 +127,6 @@ def test_under_fire(streams, kafka, redis, make_daemon, directory):
         daemon.wait_caught_up(CATCH_UP)
     assert generator.returncode == 0
     said = daemon.assert_equal("--as-of-raw", "--fates", str(summary))
-    check_late_topics(streams, json.loads(said.split("fates: ", 1)[1].splitlines()[0]),
-                      chaos.commits)
+    chaos.rejects.check(json.loads(said.split("fates: ", 1)[1].splitlines()[0]))
     assert poller.reads > 0 and poller.problems == []
     daemon.terminate()

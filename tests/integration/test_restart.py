@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from harness import Topic, client, headers_of, now_ms, read_topic, row
+from harness import RejectWatch, Topic, client, now_ms, row
 from traffic import Poller, shop
 
 
@@ -63,28 +63,16 @@ def test_late_records_are_not_lost_and_hardly_twice(late_streams, make_daemon):
     topic = late_streams
     daemon = make_daemon({"late.topic": f"{topic.name}-late",
                           "late.dead_letter_topic": f"{topic.name}-dead"}, topic=topic).start()
-    commits = []
+    rejects = RejectWatch(topic, daemon.group)
     for seed in range(3):
         shop(topic, 3000, seed=seed, late=0.05, malformed=0.05)
         topic.flush()
         time.sleep(0.5)
         daemon.kill9()
-        commits.append(topic.committed(daemon.group))
+        rejects.killed()
         daemon.start()
     daemon.wait_caught_up()
-    fates = daemon.fates()
-    for place, names in (("late", ("late", "future", "too_old")),
-                         ("dead", ("undecodable", "unknown_schema", "bad_time", "no_key"))):
-        copies = {}
-        for message in read_topic(topic.bootstrap, f"{topic.name}-{place}"):
-            headers = headers_of(message)
-            where = (int(headers["__connect.errors.partition"]),
-                     int(headers["__connect.errors.offset"]))
-            copies[where] = copies.get(where, 0) + 1
-        assert len(copies) == sum(fates[name] for name in names) > 0
-        for (partition, offset), count in copies.items():
-            legal = 1 + sum(1 for commit in commits if commit[partition] <= offset)
-            assert count <= legal, (partition, offset, count, commits)
+    rejects.check(daemon.fates())
     daemon.assert_equal()
 
 

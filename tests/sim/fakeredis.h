@@ -29,7 +29,13 @@ struct fakeredis {
     struct fakeredis_row rows[NAIVE_KEYS];
 };
 
-enum fakeredis_result { FAKEREDIS_OK, FAKEREDIS_FENCED, FAKEREDIS_ROLLBACK, FAKEREDIS_UNKNOWN };
+enum fakeredis_result {
+    FAKEREDIS_OK,
+    FAKEREDIS_FENCED,
+    FAKEREDIS_ROLLBACK,
+    FAKEREDIS_REFUSED, /* not applied: out of memory */
+    FAKEREDIS_UNKNOWN, /* no answer */
+};
 
 struct fakeredis_batch {
     uint64_t token;

@@ -39,7 +39,8 @@ sim_mutant(no_hold lease.c "next_offset - 1 >= lease->hold" "next_offset >= 0")
 sim_mutant(hold_not_raised lease.c "!again || hold > lease->hold" "!again")
 sim_mutant(as_of_not_held due.c "shard->lease.as_of_floor_ms > as_of" "false")
 sim_mutant(forgotten_at_once entity.c
-    "if (lease_may_write(&shard->lease, shard->next_offset)) {" "if (false) {")
+    "if (!held || !lease_will_sweep(&shard->lease)) {" "if (false) {")
+sim_mutant(forgotten_when_in_doubt entity.c "!held || !lease_will_sweep(&shard->lease)" "!held")
 sim_mutant(sweep_spares_all shard.c
     "return entity_find(shard, key, len, hash_bytes(key, len)) != KEYTABLE_NONE"
     "return entity_find(shard, key, len, hash_bytes(key, len)) != KEYTABLE_NONE || true")

@@ -180,6 +180,8 @@ static void produce(struct lane *lane)
         return; /* the last place is for forget_all */
     struct logged *entry = &lane->log[lane->log_count++];
     int64_t behind = chance(70) ? below(500) : below(3 * sim.rules.gap.ms + 3000);
+    if (chance(5))
+        behind = below(30000);
     struct corekit_event event = {
         .key = naive_keys[below(NAIVE_KEYS)],
         .ts_ms = sim.now - behind,
@@ -464,6 +466,8 @@ static void end_lease_step(struct lane *lane, const struct command *command, enu
     struct lease *lease = shard_lease(lane->shard);
     if (command->result == FAKEREDIS_FENCED)
         lease_refused(lease, false);
+    if (command->result == FAKEREDIS_UNKNOWN)
+        lease_doubt(lease);
     lease_step_ended(lease, step, command->result == FAKEREDIS_OK);
 }
 
@@ -492,7 +496,9 @@ static void deliver(struct lane *lane, const struct command *command)
         lane->batches_applied += command->result == FAKEREDIS_OK;
         if (current && command->result == FAKEREDIS_OK)
             lease_applied(lease, command->seq);
-        else if (current && command->result != FAKEREDIS_UNKNOWN)
+        else if (current && command->result == FAKEREDIS_UNKNOWN)
+            lease_doubt(lease);
+        else if (current && command->result != FAKEREDIS_REFUSED)
             lease_refused(lease, command->result == FAKEREDIS_ROLLBACK);
         struct shard_batch batch = command->shard_batch;
         shard_batch_end(lane->shard, &batch, command->result == FAKEREDIS_OK);
@@ -523,7 +529,7 @@ static void deliver_first(struct lane *lane)
 /* ---- faults ---- */
 
 enum fault { FAULT_BREAK, FAULT_KILL, FAULT_RIVAL, FAULT_FLUSHALL, FAULT_OLD_RDB, FAULT_REFUSE,
-             FAULT_RESYNC, FAULT_KINDS };
+             FAULT_PARK, FAULT_RESYNC, FAULT_KINDS };
 
 /* Some of what was sent arrived, none of the replies did. */
 static void connection_breaks(struct lane *lane)
@@ -602,13 +608,24 @@ static void rival_writes(struct lane *lane)
         violation(lane, "a row of the rival went back");
 }
 
+/* The partition is elsewhere for a while; the shard stays in memory and goes on later. */
+static void park(struct lane *lane)
+{
+    lane->generation++;
+    lease_let_go(shard_lease(lane->shard));
+    connection_breaks(lane);
+    rival_writes(lane);
+    lane->lease_busy = false;
+    lane->assigned_end = lane->log_end;
+}
+
 static void refuse_batch(struct lane *lane)
 {
     for (int k = 0; k < lane->command_count; k++) {
         struct command *command = &lane->commands[k];
         if (!command->executed && command->kind == COMMAND_FLUSH) {
             command->executed = true;
-            command->result = FAKEREDIS_UNKNOWN;
+            command->result = FAKEREDIS_REFUSED;
             return;
         }
     }
@@ -638,6 +655,9 @@ static void fault(struct lane *lane)
         if (lane->snapshot.token != lane->redis.token || lane->snapshot.seq != lane->redis.seq ||
             lane->snapshot.sweeps == lane->redis.sweeps)
             lane->redis = lane->snapshot;
+        break;
+    case FAULT_PARK:
+        park(lane);
         break;
     case FAULT_REFUSE:
         refuse_batch(lane);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { ENTRIES_MAX = 256, LINE_MAX_BYTES = 256, TEXT_MAX = 16384 };
+enum { ENTRIES_MAX = 512, LINE_MAX_BYTES = 256, TEXT_MAX = 32768 };
 
 static const struct {
     const char *path;

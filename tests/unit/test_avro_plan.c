@@ -191,6 +191,9 @@ static void test_blocks_with_sizes(void **state)
     assert_string_equal(decode(&whole, bad),
                         "malformed: a block is not as long as it says, at field a[2], at byte 6");
     assert_string_equal(decode(&skipped, bad), "1");
+    const char *flags = "{'type':'map','values':'boolean'}";
+    assert_string_equal(testing_decode(flags, flags, "02 04c328 01 00"),
+                        "malformed: a map key is not UTF-8, at field [\"?(\"], at byte 1");
     assert_string_equal(decode(&skipped, "03 40 0261 0262 00 02"),
                         "malformed: a block goes beyond the end of the datum, at field a");
     assert_string_equal(decode(&skipped, "03 01 0261 0262 00 02"),
@@ -318,6 +321,49 @@ static void test_cutting_and_strict(void **state)
         decode(&request, "04 00"),
         "data: the reader's union has no branch for the writer's string, at field u,"
         " at byte 1");
+}
+
+static void test_jumps_into_what_is_cut(void **state)
+{
+    (void)state;
+    const char *schema = "{'type':'record','name':'R','fields':[{'name':'p','type':['null',"
+                         "{'type':'record','name':'P','fields':[{'name':'u','type':'string'},"
+                         "{'name':'t','type':'R'}]}]},{'name':'z','type':'R'}]}";
+    struct request request = WANT(schema, schema, "p.u");
+    assert_string_equal(decode(&request, "00"), "null");
+    assert_string_equal(decode(&request, "02 0278"), "\"x\"");
+    const char *writer = "{'type':'record','name':'R','fields':[{'name':'p','type':["
+                         "{'type':'record','name':'P','fields':[{'name':'u','type':'string'},"
+                         "{'name':'t','type':'int'}]},{'type':'record','name':'Q','fields':["
+                         "{'name':'u','type':'string'},{'name':'t','type':'int'}]},'null']}]}";
+    const char *reader = "{'type':'record','name':'R','fields':[{'name':'p','type':['null',"
+                         "{'type':'record','name':'P','aliases':['Q'],'fields':["
+                         "{'name':'u','type':'string'}]}]}]}";
+    request = (struct request)WANT(writer, reader, "p.u");
+    assert_string_equal(decode(&request, "00 0278 02"), "\"x\"");
+    assert_string_equal(decode(&request, "02 0279"), "\"y\"");
+    assert_string_equal(decode(&request, "04"), "null");
+    request = (struct request)WANT(click, click, "items[1].sku");
+    assert_string_equal(decode(&request, CLICK), "\"s2\"");
+    request = (struct request)WANT(click, click, "props['l']", "props['k']");
+    assert_string_equal(decode(&request, CLICK), "null \"v\"");
+}
+
+/* Skips of one kind are one instruction, but not across the end of an optional one. */
+static void test_adjacent_skips(void **state)
+{
+    (void)state;
+    const char *schema = "{'type':'record','name':'R','fields':[{'name':'a','type':'string'},"
+                         "{'name':'o','type':['null','string']},{'name':'b','type':'string'},"
+                         "{'name':'c','type':'bytes'},{'name':'p','type':['long','int','null']},"
+                         "{'name':'d','type':'int'},{'name':'e','type':'int'},"
+                         "{'name':'f','type':'long'},{'name':'z','type':'int'}]}";
+    struct request request = WANT(schema, schema, "z");
+    assert_string_equal(decode(&request, "0261 00 0262 0263 04 02 04 06 08"), "4");
+    assert_string_equal(decode(&request, "0261 02 026f 0262 0263 02 0a 02 04 06 08"), "4");
+    assert_string_equal(decode(&request, "0261 02 026f 0262 0263 00 0a 02 04 06 08"), "4");
+    assert_string_equal(decode(&request, "0261 00 0262 0263 04 02 8080808010 06 08"),
+                        "malformed: an int has more than 32 bits, at field d, at byte 9");
 }
 
 static void test_errors_say_where(void **state)
@@ -482,6 +528,8 @@ int main(void)
         cmocka_unit_test(test_defaults_in_slots),
         cmocka_unit_test(test_event_time),
         cmocka_unit_test(test_cutting_and_strict),
+        cmocka_unit_test(test_jumps_into_what_is_cut),
+        cmocka_unit_test(test_adjacent_skips),
         cmocka_unit_test(test_errors_say_where),
         cmocka_unit_test(test_every_truncation_of_every_plan_fails),
         cmocka_unit_test(test_depth),

@@ -144,6 +144,32 @@ static void test_wrong_paths(void **state)
     assert_int_equal(projection_slot_count(fixture->projection), 0);
 }
 
+/* A path that was refused leaves a node in the tree; plans must still skip what is there. */
+static void test_plans_after_a_refused_path(void **state)
+{
+    (void)state;
+    struct avroschema *schema = testing_schema(
+        "{'type':'record','name':'R','fields':[{'name':'is','type':['int','string']},"
+        "{'name':'z','type':'int'}]}",
+        AVROSCHEMA_READER);
+    struct projection *projection = projection_new(schema);
+    struct fieldspace space = projection_fieldspace(projection);
+    struct value_kind kind;
+    assert_int_equal(space.resolve(space.self, "is", 2, &kind, err, sizeof err), -1);
+    assert_int_equal(space.resolve(space.self, "z", 1, &kind, err, sizeof err), 0);
+    struct avro_error error;
+    struct avroplan *plan = avroplan_compile(schema, schema, projection, true, &error);
+    assert_non_null(plan);
+    struct value slot;
+    assert_true(avroplan_decode(plan, "\x02\x02x\x0e", 4, &slot, &error));
+    assert_int_equal(slot.i, 7);
+    assert_true(avroplan_decode(plan, "\x00\x02\x0e", 3, &slot, &error));
+    assert_int_equal(slot.i, 7);
+    avroplan_free(plan);
+    projection_free(projection);
+    avroschema_free(schema);
+}
+
 static void test_bounds(void **state)
 {
     const struct fixture *fixture = *state;
@@ -192,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wrong_paths, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
         cmocka_unit_test(test_root_that_is_no_record),
+        cmocka_unit_test(test_plans_after_a_refused_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

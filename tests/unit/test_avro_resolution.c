@@ -182,6 +182,12 @@ static void test_defaults(void **state)
          "{'type':'array','items':{'type':'record','name':'R','fields':["
          "{'name':'s','type':'string','default':'d'},{'name':'a','type':'int'}]}}",
          "04 02 04 00", "[{'a': 1, 's': 'd'}, {'a': 2, 's': 'd'}]"},
+        /* Its end is that of the datum again. */
+        {"{'type':'record','name':'R','fields':[{'name':'i','type':{'type':'record','name':'I',"
+         "'fields':[]}},{'name':'a','type':'int'}]}",
+         "{'type':'record','name':'R','fields':[{'name':'i','type':{'type':'record','name':'I',"
+         "'fields':[{'name':'s','type':'string','default':'d'}]}},{'name':'a','type':'int'}]}",
+         "", "malformed: the datum ends too early, at field a"},
     };
     RUN(examples);
 }
@@ -315,6 +321,18 @@ static void test_recursive_types_that_fail(void **state)
         {writer, reader, "00 02 00 02", "data: S of the writer does not resolve to S"},
     };
     RUN(examples);
+    /* T was taken to resolve only because R was, which it is not. */
+#define RING(type)                                                                                 \
+    "{'type':'record','name':'Top','fields':[{'name':'a','type':['null',{'type':'record',"         \
+    "'name':'R','fields':[{'name':'ts','type':{'type':'array','items':{'type':'record',"           \
+    "'name':'T','fields':[{'name':'rs','type':{'type':'array','items':'R'}}]}}},"                  \
+    "{'name':'v','type':" type "}]}]},{'name':'b','type':['null','T']}]}"
+    const struct example ring[] = {
+        {RING("'int'"), RING("'string'"), "00 00", "{'a': null, 'b': null}"},
+        {RING("'int'"), RING("'string'"), "00 02 00", "data: R of the writer does not resolve"},
+        {RING("'int'"), RING("'long'"), "00 02 00", "{'a': null, 'b': {'rs': []}}"},
+    };
+    RUN(ring);
 }
 
 int main(void)

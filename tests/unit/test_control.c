@@ -151,7 +151,21 @@ static void cmd_large(struct control_request *request)
     free(bytes);
 }
 
+static void on_closed(void *context)
+{
+    ((struct server *)context)->closed++;
+}
+
+static void cmd_end(struct control_request *request)
+{
+    struct server *server = request->context;
+    control_reply_status(request->client, "OK");
+    control_close(server->control, on_closed, server);
+    server->control = NULL;
+}
+
 static const struct control_command commands[] = {
+    {"END", "", 0, 0, CONTROL_WRITE, cmd_end, "Closes the server."},
     {"PING", "[message]", 0, 1, CONTROL_READ, control_ping, "Answers."},
     {"HELP", "[command]", 0, 2, CONTROL_READ, control_help, "Helps."},
     {"COMMAND", "", 0, 0, CONTROL_READ, control_command, "Commands."},
@@ -197,15 +211,11 @@ static int start(void **state)
     return 0;
 }
 
-static void on_closed(void *context)
-{
-    ((struct server *)context)->closed++;
-}
-
 static int stop(void **state)
 {
     struct server *server = *state;
-    control_close(server->control, on_closed, server);
+    if (server->control != NULL)
+        control_close(server->control, on_closed, server);
     uv_run(&server->loop, UV_RUN_DEFAULT);
     assert_int_equal(server->closed, 1);
     assert_int_equal(uv_loop_close(&server->loop), 0);
@@ -290,13 +300,13 @@ static void is_what_redis_clients_expect(void **state)
     assert_string_equal(ask(server, fd, "SELECT 0\n"), "+OK\r\n");
     assert_non_null(strstr(ask(server, fd, "SELECT 1\n"), "-ERR"));
     assert_string_equal(ask(server, fd, "RESET\n"), "+RESET\r\n");
-    assert_string_equal(ask(server, fd, "COMMAND COUNT\n"), ":9\r\n");
-    assert_non_null(strstr(ask(server, fd, "COMMAND LIST\n"), "*9\r\n$4\r\nping"));
+    assert_string_equal(ask(server, fd, "COMMAND COUNT\n"), ":10\r\n");
+    assert_non_null(strstr(ask(server, fd, "COMMAND LIST\n"), "*10\r\n$3\r\nend"));
     assert_non_null(
         strstr(ask(server, fd, "COMMAND INFO large\n"), "*1\r\n*6\r\n$5\r\nlarge\r\n:2"));
-    assert_non_null(strstr(ask(server, fd, "COMMAND\n"), "*9\r\n*6\r\n$4\r\nping\r\n:-1"));
+    assert_non_null(strstr(ask(server, fd, "COMMAND\n"), "*10\r\n*6\r\n$3\r\nend\r\n:1"));
     assert_non_null(strstr(ask(server, fd, "COMMAND DOCS log\n"), "$9\r\nlog|level\r\n"));
-    assert_non_null(strstr(ask(server, fd, "COMMAND DOCS\n"), "*18\r\n$4\r\nping"));
+    assert_non_null(strstr(ask(server, fd, "COMMAND DOCS\n"), "*20\r\n$3\r\nend"));
     assert_non_null(strstr(ask(server, fd, "HELP\n"), "+LOG LEVEL [level]\r\n+    Two words."));
     assert_string_equal(ask(server, fd, "HELP echo\n"),
                         "*2\r\n+ECHO words ...\r\n+    Says it again.\r\n");
@@ -368,6 +378,18 @@ static void broken_clients_are_closed(void **state)
     turn(server);
     assert_int_equal(control_counts(server->control).refused, 5);
     assert_int_equal(control_counts(server->control).clients, 0);
+}
+
+/* As SHUTDOWN does. */
+static void a_handler_may_close_the_server(void **state)
+{
+    struct server *server = *state;
+    int fd = dial(server->control_path), other = dial(server->stat_path);
+    assert_string_equal(ask(server, other, "PING\n"), "+PONG\r\n");
+    assert_string_equal(ask(server, fd, "END\nPING\n"), "+OK\r\nEOF");
+    assert_string_equal(answer(server, other), "EOF");
+    close(fd);
+    close(other);
 }
 
 /* A client that asks for much and reads nothing is held at a bound and closed after a while. */
@@ -458,6 +480,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(stat_socket_is_read_only, start, stop),
         cmocka_unit_test_setup_teardown(deferred_replies, start, stop),
         cmocka_unit_test_setup_teardown(broken_clients_are_closed, start, stop),
+        cmocka_unit_test_setup_teardown(a_handler_may_close_the_server, start, stop),
         cmocka_unit_test_setup_teardown(slow_reader_is_bounded, start, stop),
         cmocka_unit_test_setup_teardown(too_many_clients, start, stop),
         cmocka_unit_test_setup_teardown(only_one_instance, start, stop),

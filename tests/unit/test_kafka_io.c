@@ -263,8 +263,7 @@ static void test_pause_keeps_order(void **state)
 {
     struct world *world = *state;
     fill(world, 5000);
-    open_consumer(world, "group");
-    run_until(world, world->assigned == 1);
+    open_consumer(world, NULL);
     world->poll_max = 7;
     assign_from(world, 0, 0);
     int64_t paused_at = 0;
@@ -340,8 +339,7 @@ static void test_offset_gone(void **state)
 {
     struct world *world = *state;
     fill(world, 10);
-    open_consumer(world, "group");
-    run_until(world, world->assigned == 1);
+    open_consumer(world, NULL);
     assign_from(world, 5, 1000);
     run_until(world, world->trouble == KAFKA_TROUBLE_OFFSET_GONE && world->next[0] == 10);
     assert_int_equal(world->trouble_partition, 1);
@@ -357,8 +355,7 @@ static void test_broker_down_and_back(void **state)
 {
     struct world *world = *state;
     fill(world, 10);
-    open_consumer(world, "group");
-    run_until(world, world->assigned == 1);
+    open_consumer(world, NULL);
     assign_from(world, 0, 0);
     run_until(world, world->ends[0] == 10 && world->ends[1] == 10);
     rd_kafka_mock_broker_set_down(world->cluster, -1);
@@ -374,7 +371,7 @@ static void test_topic_missing(void **state)
     struct world *world = *state;
     rd_kafka_mock_topic_set_error(world->cluster, "clicks",
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    open_consumer(world, "group");
+    open_consumer(world, NULL);
     run_until(world, world->trouble == KAFKA_TROUBLE_TOPIC);
     rd_kafka_mock_topic_set_error(world->cluster, "clicks", RD_KAFKA_RESP_ERR_NO_ERROR);
     run_until(world, world->topics == 1);

@@ -411,6 +411,21 @@ static void outages_are_no_answer(void **state)
     assert_int_equal(health->errors, 4);
 }
 
+/* More 404 than are believed otherwise. */
+static void back_from_an_outage_it_may_be_empty(void **state)
+{
+    struct fixture *fixture = *state;
+    struct route routes[] = {
+        {"/api/v7/schemas/ids/1", 503, "", 1},
+        {"/api/v7/schemas/ids/1", 404, "{\"error_code\":40403}", REGISTRY_UNKNOWN_TRIES + 1},
+        {"/api/v7/schemas/ids/1", 200, "{\"schema\":\"x\"}", 0},
+        {NULL, 0, NULL, 0}};
+    fixture->routes = routes;
+    get(fixture, 1);
+    wait_for(fixture, 1);
+    assert_true(fixture->answers[0].found);
+}
+
 static void refuses_what_is_no_avro_schema(void **state)
 {
     struct fixture *fixture = *state;
@@ -545,6 +560,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(resolves_references, start, stop),
         cmocka_unit_test_setup_teardown(believes_in_missing_after_some_tries, start, stop),
         cmocka_unit_test_setup_teardown(outages_are_no_answer, start, stop),
+        cmocka_unit_test_setup_teardown(back_from_an_outage_it_may_be_empty, start, stop),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_avro_schema, start, stop),
         cmocka_unit_test_setup_teardown(keeps_schemas_on_disk, start, stop),
         cmocka_unit_test_setup_teardown(forgets_lookups_when_closed, start, stop),

@@ -13,7 +13,6 @@ struct avroemit {
     uint32_t code_capacity, place_capacity, const_capacity, target_capacity;
     uint32_t label;      /* code before this must not be changed: something jumps here */
     uint32_t needed_len; /* code after this only skips what nobody needs */
-    uint32_t loops;      /* open ones; they need all of their code */
     bool full;           /* a bound was reached: the plan is not to be used */
 };
 
@@ -42,7 +41,7 @@ const char *avroemit_copy(struct avroemit *e, const char *text, size_t len);
 /* Enters a field (or an element: name NULL); the caller sets place to the result when it leaves. */
 const struct avrocode_place *avroemit_enter(struct avroemit *e, const char *name);
 
-/* What was emitted up to here is needed, unless it is in a loop that is not closed yet. */
+/* What was emitted up to here is needed; a loop with something needed is so as a whole. */
 void avroemit_needed(struct avroemit *e);
 /* Cuts what is not needed; what would jump into it goes to the end instead. */
 void avroemit_cut(struct avroemit *e);

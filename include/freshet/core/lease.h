@@ -81,6 +81,8 @@ void lease_proved(struct lease *lease, bool still_owner);
 void lease_want_resync(struct lease *lease);
 
 bool lease_may_write(const struct lease *lease, int64_t next_offset);
+/* Whether rows that are not in state will be swept before the lease comes to rest. */
+bool lease_will_sweep(const struct lease *lease);
 /* synced: shard_synced. Which step is due; the caller then calls lease_step_sent and, with its
  * end, lease_step_ended (ok = false: it will be due again). */
 enum lease_step lease_next(const struct lease *lease, bool synced);

@@ -43,7 +43,7 @@ struct entity {
     int64_t armed_ms;        /* as_of deadline in the queue; INT64_MAX: none */
     int64_t since_ms;        /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
     uint32_t next, previous; /* in its dirty queue */
-    uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: never */
+    uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: unknown or never */
     struct panes *windows[]; /* one of each window of the set, NULL: empty */
 };
 

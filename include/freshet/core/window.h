@@ -14,9 +14,8 @@ enum { WINDOW_PHASE_MODULUS_MS = 86400000 };
 
 /* The panes of one window, ascending; each is an int64 index and the accumulators. */
 struct panes {
-    uint16_t count;
-    uint16_t capacity;
-    uint32_t reserved;
+    int count;
+    int capacity;
     char bytes[];
 };
 

@@ -69,7 +69,8 @@ struct control_options {
  */
 struct control *control_open(uv_loop_t *loop, const struct control_options *options, char *error);
 /* Sends what is left to send, without waiting, removes the sockets, closes all clients, calls
- * closed from the loop, then frees. Deferred replies are dropped. */
+ * closed from the loop, then frees. Deferred replies are dropped. A handler may call it, behind its
+ * reply. */
 void control_close(struct control *control, void (*closed)(void *context), void *context);
 
 struct control_counts {

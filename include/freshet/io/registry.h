@@ -19,6 +19,7 @@ enum {
     REGISTRY_REFERENCE_DEPTH = 32,     /* references of references */
     REGISTRY_LOOKUPS_MAX = 64,         /* at the same time; more wait their turn */
     REGISTRY_UNKNOWN_TRIES = 3,        /* a schema may be seconds old: asked this often */
+    REGISTRY_SETTLING_MS = 15 * 1000,  /* after an outage "unknown" is not believed for so long */
     REGISTRY_UNKNOWN_KEPT = 1024,      /* answers "unknown" that are remembered ... */
     REGISTRY_UNKNOWN_MS = 60 * 1000,   /* ... for this long */
     REGISTRY_GUID_BYTES = 16,
@@ -80,6 +81,7 @@ void registry_get(struct registry *registry, const struct registry_key *key, reg
 /* "17", or the GUID's usual text. */
 enum { REGISTRY_KEY_TEXT = 37 };
 void registry_key_text(const struct registry_key *key, char out[REGISTRY_KEY_TEXT]);
+bool registry_key_equal(const struct registry_key *a, const struct registry_key *b);
 
 struct registry_health {
     bool reachable;                 /* the newest request was answered, or none was needed yet */
