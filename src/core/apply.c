@@ -40,8 +40,8 @@ static bool event_key(const struct rules *rules, struct event *event)
     return event->key_len > 0 && event->key_len <= RULES_KEY_MAX;
 }
 
-/* Memory is fetched for the whole batch at once, a step of the way to each key's state at a time, so
- * that the misses of different events overlap: table slot, entity, session and panes. */
+/* Memory is fetched for the whole batch at once, a step of the way to each key's state at a time,
+ * so that the misses of different events overlap: table slot, entity, session and panes. */
 static void prefetch_slot(const struct shard *shard, const struct record *record,
                          struct event *event)
 {

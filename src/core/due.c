@@ -1,4 +1,4 @@
-/* What happens by the passing of time alone: decay, close, hide (by as_of), forget (by watermark). */
+/* What time alone does: decay, close and hide (by as_of), forget (by watermark). */
 #include "expect.h"
 #include "shardstate.h"
 

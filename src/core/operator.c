@@ -83,7 +83,9 @@ static struct value sum_result(const struct feature *feature, const char *const 
         return value_double(shown / (double)n);
     if (!feature->of_long)
         return value_double(shown);
-    return value_long(total > INT64_MAX ? INT64_MAX : total < INT64_MIN ? INT64_MIN : (int64_t)total);
+    if (total > INT64_MAX)
+        return value_long(INT64_MAX);
+    return value_long(total < INT64_MIN ? INT64_MIN : (int64_t)total);
 }
 
 /* ---- extremes ---- */

@@ -110,7 +110,8 @@ bool shard_has_rows(const struct shard *shard)
 {
     if (!lease_may_write(&shard->lease, shard->next_offset))
         return false;
-    return waiting(shard) > 0 || (shard->unsynced > 0 && shard->resync_cursor < shard->handle_count);
+    return waiting(shard) > 0 ||
+           (shard->unsynced > 0 && shard->resync_cursor < shard->handle_count);
 }
 
 void shard_batch_begin(struct shard *shard, struct shard_batch *batch)

@@ -157,8 +157,8 @@ static void offset_gone(struct engine *engine, struct partition *partition)
     shard_status(partition->shard, &status);
     if (engine->config->kafka_offset_reset == CONFIG_KAFKA_OFFSET_RESET_STOP) {
         engine_fatal(engine,
-                     "partition %d: the log no longer holds offset %lld; with "
-                     "kafka.offset_reset = beginning the shard starts anew at the first offset held",
+                     "partition %d: the log no longer holds offset %lld; with kafka.offset_reset "
+                     "= beginning the shard starts anew at the first offset held",
                      partition->id, (long long)status.next_offset);
         return;
     }

@@ -338,8 +338,6 @@ void flusher_run(struct partition *partition)
 
 bool flusher_clean(const struct partition *partition)
 {
-    if (!partition->located)
-        return true;
     struct shard_status status;
     shard_status(partition->shard, &status);
     /* What may not be written will be by whoever comes next. */
@@ -391,7 +389,7 @@ static void on_swept(void *context, const struct sweep_result *result)
 static bool held_by_any(const struct engine *engine, const char *key, size_t len)
 {
     for (int k = 0; k < engine->partition_count; k++)
-        if (engine->partitions[k]->located && shard_holds_key(engine->partitions[k]->shard, key, len))
+        if (shard_holds_key(engine->partitions[k]->shard, key, len))
             return true;
     return false;
 }
@@ -480,8 +478,7 @@ static bool sweep_wanted(const struct engine *engine)
             due = true;
             since.ms = partition->sweep_due.ms < since.ms ? partition->sweep_due.ms : since.ms;
         } else {
-            others |= !partition->located ||
-                      shard_lease(partition->shard)->resync != LEASE_SYNCED;
+            others |= shard_lease(partition->shard)->resync != LEASE_SYNCED;
         }
     }
     bool waited = mono_time_diff(engine_now(engine), since).ms >= ENGINE_SWEEP_WAIT_MS;

@@ -22,19 +22,17 @@ static struct shard **parked_slot(struct engine *engine, int32_t id)
 
 void partition_park(struct partition *partition)
 {
-    if (!partition->located)
-        return;
     struct shard **slot = parked_slot(partition->engine, partition->id);
     expect(!*slot);
     lease_let_go(shard_lease(partition->shard));
     *slot = partition->shard;
     partition->shard = NULL;
-    partition->located = false;
 }
 
 /* ---- start ---- */
 
-/* Where the log is read from without state, and the time before which its records may be missing. */
+/* Where the log is read from without state, and from which time on none of its records is
+ * missing. */
 static int64_t cold_start(const struct engine *engine, const struct kafka_extent *extent,
                           int64_t *start_ms)
 {
@@ -57,7 +55,6 @@ struct partition *partition_open(struct engine *engine, const struct kafka_exten
         .extent = *extent,
         .committed = extent->committed,
         .last_record = engine_now(engine),
-        .located = true,
     };
     redis_own_key(&partition->own_key, engine->config->redis_prefix,
                   engine->config->kafka_group_id, engine->config->kafka_topic, partition->id);
@@ -166,8 +163,6 @@ void partition_update_pauses(struct partition *partition)
 
 int64_t partition_lag(const struct partition *partition)
 {
-    if (!partition->located)
-        return -1;
     struct shard_status status;
     shard_status(partition->shard, &status);
     const struct kafka *kafka = partition->engine->kafka;

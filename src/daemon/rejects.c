@@ -199,7 +199,7 @@ void engine_commit(struct engine *engine, kafka_commit_done *done, void *data)
     *commit = (struct commit){.engine = engine, .done = done, .data = data};
     for (int k = 0; k < engine->partition_count; k++) {
         struct partition *partition = engine->partitions[k];
-        int64_t offset = partition->located ? reject_commit_offset(partition) : -1;
+        int64_t offset = reject_commit_offset(partition);
         bool news = offset > partition->committed && !partition->commit_busy;
         if (offset < 0 || (!news && !done))
             continue;

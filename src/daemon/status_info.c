@@ -52,8 +52,9 @@ static void info_redis(const struct engine *engine, struct text *out)
     status_total(engine, &total);
     const struct redis_health *health = redis_health(engine->redis);
     text_printf(out,
-                "redis_state:%s\r\nredis_version:%s\r\nredis_error:%s\r\nredis_rows_written:%llu\r\n"
-                "redis_batches:%llu\r\nredis_inflight_bytes:%llu\r\ndirty:%llu\r\ndirty_decay:%llu\r\n"
+                "redis_state:%s\r\nredis_version:%s\r\nredis_error:%s\r\n"
+                "redis_rows_written:%llu\r\nredis_batches:%llu\r\nredis_inflight_bytes:%llu\r\n"
+                "dirty:%llu\r\ndirty_decay:%llu\r\n"
                 "inflight_rows:%llu\r\nunsynced:%llu\r\nevent_rows:%llu\r\ndecay_rows:%llu\r\n"
                 "event_to_visible_p50_ms:%lld\r\nevent_to_visible_p99_ms:%lld\r\n",
                 redis_error_trouble_name(health->trouble), health->info.version, health->error,

@@ -40,7 +40,7 @@ static void append_progress(const struct engine *engine, struct text *out)
         return;
     }
     text_printf(out, "lag %lld", (long long)lag);
-    if (lag > engine->records_per_s && engine->records_per_s >= 1) {
+    if ((double)lag > engine->records_per_s && engine->records_per_s >= 1) {
         text_append_string(out, ", caught up in ");
         text_append_duration(out, (int64_t)((double)lag / engine->records_per_s) * 1000);
     }

@@ -1,39 +1,27 @@
 /* Topics for tools: how many partitions one has, and making one. These calls wait. */
 #include <stdio.h>
-#include <string.h>
 
 #include "kafka_private.h"
-
-enum { ASK_AGAIN_MS = 200 };
-
-static bool topic_metadata(rd_kafka_t *rk, rd_kafka_topic_t *topic, int wait_ms,
-                           int32_t *partitions, char *error)
-{
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t failure = rd_kafka_metadata(rk, 0, topic, &metadata, wait_ms);
-    if (!failure) {
-        failure =
-            metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-        if (!failure)
-            *partitions = metadata->topics[0].partition_cnt;
-        rd_kafka_metadata_destroy(metadata);
-    }
-    if (failure)
-        snprintf(error, KAFKA_ERROR_TEXT, "topic %s: %s", rd_kafka_topic_name(topic),
-                 rd_kafka_err2str(failure));
-    return !failure;
-}
 
 int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *topic, int wait_ms,
                                   char *error)
 {
     rd_kafka_t *rk = kafka_producer_client(producer);
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
-    uint64_t by = uv_hrtime() + (uint64_t)wait_ms * 1000000;
+    const struct rd_kafka_metadata *metadata;
     int32_t partitions = -1;
-    while (!topic_metadata(rk, handle, wait_ms, &partitions, error) && uv_hrtime() < by)
-        uv_sleep(ASK_AGAIN_MS);
+    rd_kafka_resp_err_t failure = rd_kafka_metadata(rk, 0, handle, &metadata, wait_ms);
+    if (!failure) {
+        failure = metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__FAIL;
+        partitions = failure ? -1 : metadata->topics[0].partition_cnt;
+        rd_kafka_metadata_destroy(metadata);
+    }
     rd_kafka_topic_destroy(handle);
+    if (kafka_event_classify(failure) == KAFKA_TROUBLE_TOPIC ||
+        failure == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE)
+        partitions = 0;
+    if (partitions <= 0)
+        snprintf(error, KAFKA_ERROR_TEXT, "topic %s: %s", topic, rd_kafka_err2str(failure));
     return partitions;
 }
 

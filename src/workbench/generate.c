@@ -62,22 +62,34 @@ static size_t make_properties(const struct generate_options *options,
     return count + options->property_count;
 }
 
+/* A topic appears some time after it was made, and some clusters make one when it is asked for. */
+static int32_t await_topic(struct generator *generator, int tries, char *error)
+{
+    enum { PAUSE_MS = 100 };
+    int32_t found;
+    while ((found = kafka_producer_partitions(generator->producer, generator->options.topic,
+                                              PATIENCE_MS, error)) == 0 &&
+           --tries > 0)
+        uv_sleep(PAUSE_MS);
+    return found;
+}
+
 static int find_topic(struct generator *generator)
 {
+    enum { TRIES = 50 };
     static const struct kafka_property keep_all[] = {
         {"retention.ms", "-1"}, {"retention.bytes", "-1"}, {"cleanup.policy", "delete"}};
     const struct generate_options *options = &generator->options;
     char error[KAFKA_ERROR_TEXT];
     int32_t wanted = options->partitions ? (int32_t)options->partitions : DEFAULT_PARTITIONS;
-    int32_t found = kafka_producer_partitions(generator->producer, options->topic,
-                                              options->create ? 0 : PATIENCE_MS, error);
-    if (found < 0 && options->create) {
+    int32_t found = await_topic(generator, options->create ? 1 : TRIES, error);
+    if (found == 0 && options->create) {
         if (!kafka_producer_create_topic(generator->producer, options->topic, wanted, keep_all,
                                          sizeof keep_all / sizeof *keep_all, PATIENCE_MS, error))
             return generate_complain(EX_UNAVAILABLE, options->brokers, error);
-        found = kafka_producer_partitions(generator->producer, options->topic, PATIENCE_MS, error);
+        found = await_topic(generator, TRIES, error);
     }
-    if (found < 0)
+    if (found <= 0)
         return generate_complain(EX_UNAVAILABLE, options->brokers, error);
     if (found > CLICKSTREAM_PARTITIONS_MAX)
         return generate_complain(EX_USAGE, options->topic, "more than 4096 partitions");

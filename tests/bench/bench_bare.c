@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     getrusage(RUSAGE_SELF, &used);
     double cpu = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e9 +
                  (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) * 1e3;
-    printf("{\"messages\": %lld, \"bytes\": %lld, \"cpu_ns\": %.0f, \"ns\": %.1f}\n", messages, bytes,
-           cpu, cpu / (double)messages);
+    printf("{\"messages\": %lld, \"bytes\": %lld, \"cpu_ns\": %.0f, \"ns\": %.1f}\n", messages,
+           bytes, cpu, cpu / (double)messages);
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);
     return 0;

@@ -1,4 +1,4 @@
-"""`freshet generate`, `broker` and `inspect` as a user runs them, read by other people's libraries."""
+"""`freshet generate`, `broker` and `inspect` as a user runs them; read by others' libraries."""
 import io
 import json
 import signal
@@ -53,7 +53,8 @@ def datum(payload, header_len, writer, reader):
 
 
 def test_same_seed_same_records():
-    words = ("generate", "--output", "-", "--events", 3000, "--end", "2026-02-01T00:00:00Z", *SHARES)
+    words = ("generate", "--output", "-", "--events", 3000, "--end", "2026-02-01T00:00:00Z",
+             *SHARES)
     one = freshet(*words, "--seed", 5)
     assert one == freshet(*words, "--seed", 5) != freshet(*words, "--seed", 6)
     records = lines(one)
@@ -96,12 +97,13 @@ def test_raw_and_single_object_by_inspect(kafka, directory):
     for framing, words in (("raw", ()), ("single_object", ("--reader", READER, "--older", OLDER))):
         topic = Topic(kafka.bootstrap, partitions=2)
         said = generate(topic, directory, 1000, "--framing", framing, *words)
-        look = ("inspect", "--brokers", topic.bootstrap, "--topic", topic.name, "--framing", framing,
-                "--schema", READER, "--schema", OLDER)
+        look = ("inspect", "--brokers", topic.bootstrap, "--topic", topic.name,
+                "--framing", framing, "--schema", READER, "--schema", OLDER)
         records = lines(freshet(*look))
         assert len(records) == 1000
         assert sum("error" in record for record in records) == said["fates"]["undecodable"]
-        assert sum(record.get("value", 0) is None for record in records) == said["fates"]["tombstone"]
+        empty = sum(record.get("value", 0) is None for record in records)
+        assert empty == said["fates"]["tombstone"]
         assert len(lines(freshet(*look, "--count", 7))) == 7
         first = [record for record in records if record["partition"] == 1]
         assert lines(freshet(*look, "--partition", 1, "--from", 10)) == first[10:]

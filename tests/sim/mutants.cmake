@@ -48,5 +48,6 @@ sim_mutant(loss_between_batches lease.c
     "lease_refused(lease, true); /* it took" "(void)lease; /* it took")
 sim_mutant(order_by_end session.c
     "span->start_ms > before.start_ms" "before.start_ms == INT64_MIN")
-sim_mutant(forgotten_by_as_of due.c "int64_t watermark = shard_watermark_ms(shard);\n    struct"
-    "int64_t watermark = shard->as_of_ms > shard->raw_ms ? shard->as_of_ms : shard->raw_ms;\n    struct")
+sim_mutant(forgotten_by_as_of due.c
+    "deadlines_pop(&shard->forget, watermark, &deadline)"
+    "watermark = shard->as_of_ms > watermark ? shard->as_of_ms : watermark,\n           deadlines_pop(&shard->forget, watermark, &deadline)")

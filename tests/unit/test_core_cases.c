@@ -57,8 +57,10 @@ static void emit(struct run *run, const char *kind, const char *key, int64_t sta
                  double agg)
 {
     assert_true(run->emit_count < EMITS_MAX);
-    snprintf(run->emits[run->emit_count++], EMIT_BYTES, "%s %s %lld..%lld %g", kind, key,
+    char text[EMIT_BYTES];
+    snprintf(text, sizeof text, "%s %s %lld..%lld %g", kind, key,
              (long long)start, (long long)last, agg);
+    memcpy(run->emits[run->emit_count++], text, sizeof text);
 }
 
 static double agg_of(struct run *run, const struct session *session)

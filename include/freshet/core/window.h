@@ -35,7 +35,8 @@ static inline char *pane_acc(int64_t *pane)
 }
 
 /* The pane that holds event time t. */
-static inline int64_t pane_index(const struct feature_window *window, int64_t phase_ms, int64_t t_ms)
+static inline int64_t pane_index(const struct feature_window *window, int64_t phase_ms,
+                                 int64_t t_ms)
 {
     return clock_floor_div(clock_sub_ms(t_ms, phase_ms), window->hop.ms);
 }

@@ -89,7 +89,6 @@ struct partition {
     int32_t id;
     struct shard *shard;
     struct kafka_extent extent; /* at assignment */
-    bool located;               /* extent is known and the shard is open */
     bool empty_start;           /* the shard began without state */
     struct text own_key;
 

@@ -76,7 +76,8 @@ bool kafka_producer_flush(struct kafka_producer *producer, int wait_ms);
 void kafka_producer_close(struct kafka_producer *producer, int64_t deadline_ms,
                           void (*done)(void *data), void *data);
 
-/* Waits up to wait_ms for the topic; -1 with a text when it is not there. */
+/* 0 when the cluster says that the topic is not there (or not yet), -1 when it says nothing within
+ * wait_ms; both with a text. */
 int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *topic, int wait_ms,
                                   char *error);
 /* Makes the topic unless it is there; false with a text. properties are topic properties such as
