@@ -117,6 +117,7 @@ static void let_go(struct engine *engine)
     }
     engine->partition_count = 0;
     engine->revoking = false;
+    engine->revoking_lost = false;
     engine->assigned = false;
     kafka_unassign(engine->kafka);
 }

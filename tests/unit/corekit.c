@@ -176,8 +176,9 @@ enum fate corekit_event(struct corekit *kit, const struct corekit_event *event)
 
 enum fate corekit_click(struct corekit *kit, const char *key, int64_t ts_ms)
 {
-    return corekit_event(kit, &(struct corekit_event){
-                                  .key = key, .ts_ms = ts_ms, .type = "click", .item = "a", .n = 1});
+    struct corekit_event event = {
+        .key = key, .ts_ms = ts_ms, .type = "click", .item = "a", .n = 1};
+    return corekit_event(kit, &event);
 }
 
 struct shard_status corekit_status(const struct corekit *kit)

@@ -116,7 +116,7 @@ static void test_s4_lateness_is_of_the_merged_result(void **state)
     corekit_start(&kit, frame);
     corekit_click(&kit, "k", 5);
     corekit_click(&kit, "clock", 15);
-    assert_int_equal(corekit_click(&kit, "k", 4), FATE_APPLIED); /* 4 + 10 < 15, but 5 + 10 is not */
+    assert_int_equal(corekit_click(&kit, "k", 4), FATE_APPLIED); /* 4 + 10 < 15, but not 5 + 10 */
     assert_session(&kit, 0, 4, 5, 2);
     corekit_click(&kit, "clock", 16);
     assert_int_equal(corekit_click(&kit, "k", 4), FATE_LATE);
