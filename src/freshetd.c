@@ -79,6 +79,18 @@ static void on_fatal(void *context)
 
 /* ---- reload ---- */
 
+static void set_up_log(const struct config *config)
+{
+    static struct log_sink sink;
+    sink = (struct log_sink){
+        .now_ms = present_wall_ms,
+        .json = config->log_format == CONFIG_LOG_FORMAT_JSON,
+        .with_time = getenv("JOURNAL_STREAM") == NULL,
+    };
+    log_configure(&sink);
+    log_set_level((enum log_level)config->log_level);
+}
+
 static bool reload(void *context, struct text *said)
 {
     struct daemon *daemon = context;
@@ -96,7 +108,8 @@ static bool reload(void *context, struct text *said)
     struct config_changes changes = {0};
     config_compare(engine->config, fresh, &changes);
     config_take_live(engine->config, fresh);
-    log_set_level((enum log_level)engine->config->log_level);
+    set_up_log(engine->config);
+    engine_take_live(engine);
     text_printf(said, "applied: %s\nneed a restart: %s\n",
                 changes.live.len ? changes.live.data : "nothing changed",
                 changes.restart.len ? changes.restart.data : "none");
@@ -166,18 +179,6 @@ static void on_watchdog(uv_timer_t *timer)
 }
 
 /* ---- start ---- */
-
-static void set_up_log(const struct config *config)
-{
-    static struct log_sink sink;
-    sink = (struct log_sink){
-        .now_ms = present_wall_ms,
-        .json = config->log_format == CONFIG_LOG_FORMAT_JSON,
-        .with_time = getenv("JOURNAL_STREAM") == NULL,
-    };
-    log_configure(&sink);
-    log_set_level((enum log_level)config->log_level);
-}
 
 static bool open_control(struct daemon *daemon)
 {

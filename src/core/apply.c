@@ -71,8 +71,10 @@ static void prefetch_state(const struct shard *shard, const struct event *event)
         return;
     const struct entity *entity = entity_at(shard, event->guess);
     const char *session = (const char *)entity->sessions.live;
-    __builtin_prefetch(session);
-    __builtin_prefetch(session + CACHE_LINE);
+    if (session) {
+        __builtin_prefetch(session);
+        __builtin_prefetch(session + CACHE_LINE);
+    }
     for (int w = 0; w < shard->rules->set->window_count; w++)
         __builtin_prefetch(entity->windows[w]);
 }

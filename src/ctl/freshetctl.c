@@ -18,7 +18,9 @@ enum {
     WORDS_MAX = 32,
 };
 
-const char *argp_program_version = "freshetctl " FRESHET_VERSION;
+/* argp looks for this name: it must not be hidden as all else is. */
+__attribute__((visibility("default"))) const char *argp_program_version =
+    "freshetctl " FRESHET_VERSION;
 
 struct arguments {
     const char *path;

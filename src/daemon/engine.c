@@ -8,11 +8,14 @@
 #include "expect.h"
 #include "log.h"
 #include "pool.h"
+#include "status.h"
 
 enum {
     IDENTITY_MS = 1000,  /* how often consumed = in flight + sum of fates is checked */
     TTL_STEP_MS = 100,   /* how often the walk over TTLs makes a step */
     TTL_STEPS = 8,       /* a walk over all keys takes an eighth of the TTL */
+    PROGRESS_MS = 5000,  /* how often catching up is said ... */
+    PROGRESS_LAG = 10000, /* ... while more records than these wait */
     POLL_ROUNDS = 4,     /* polls in one turn of the loop */
 };
 
@@ -63,6 +66,19 @@ void engine_pause(struct engine *engine, bool pause)
     engine->paused = pause;
     for (int k = 0; k < engine->partition_count; k++)
         partition_pause(engine->partitions[k], PAUSE_OPERATOR, pause);
+}
+
+static struct redis_limits redis_limits(const struct config *config)
+{
+    return (struct redis_limits){config->redis_connect_timeout.ms, config->redis_reply_timeout.ms,
+                                 (size_t)config->redis_max_inflight};
+}
+
+void engine_take_live(struct engine *engine)
+{
+    struct redis_limits limits = redis_limits(engine->config);
+    redis_set_limits(engine->redis, &limits);
+    writers_set_timeout(engine->writers, engine->config->schema_registry_timeout.ms);
 }
 
 /* ---- one turn ---- */
@@ -157,6 +173,18 @@ static void restart_where_due(struct engine *engine)
         assignment_fetch_again(engine);
 }
 
+/* Catching up is said every few seconds, with the time that is left. */
+static void say_progress(struct engine *engine)
+{
+    int64_t lag = status_lag(engine);
+    struct duration silence = mono_time_diff(engine_now(engine), engine->last_progress);
+    if (lag < PROGRESS_LAG || silence.ms < PROGRESS_MS || engine->records_per_s < 1)
+        return;
+    engine->last_progress = engine_now(engine);
+    log_info("catching_up", "lag=%lld records_per_s=%.0f seconds_left=%.0f", (long long)lag,
+             engine->records_per_s, (double)lag / engine->records_per_s);
+}
+
 static void run_periodic(struct engine *engine)
 {
     struct mono_time now = engine_now(engine);
@@ -167,6 +195,7 @@ static void run_periodic(struct engine *engine)
         engine->records_per_s =
             (double)(engine->totals.consumed - engine->rated_consumed) * 1000 / (double)elapsed;
         engine->rated_consumed = engine->totals.consumed;
+        say_progress(engine);
         for (int k = 0; k < engine->partition_count; k++)
             watch_log_end(engine, engine->partitions[k]);
         restart_where_due(engine);
@@ -281,8 +310,7 @@ static void open_redis(struct engine *engine)
         .user = config->redis_user,
         .password = config->redis_password,
         .client_name = "freshet",
-        .limits = {config->redis_connect_timeout.ms, config->redis_reply_timeout.ms,
-                   (size_t)config->redis_max_inflight},
+        .limits = redis_limits(config),
     };
     engine->redis = redis_open(engine->loop, &options);
     rowhash_init(&engine->rowhash, engine->model->set, config->redis_prefix, config->redis_key);

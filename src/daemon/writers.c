@@ -347,6 +347,12 @@ struct writer *writers_find(struct writers *writers, const struct framing_result
     return writer;
 }
 
+void writers_set_timeout(struct writers *writers, int64_t timeout_ms)
+{
+    if (writers->registry)
+        registry_set_timeout(writers->registry, timeout_ms);
+}
+
 const struct registry_health *writers_registry_health(const struct writers *writers)
 {
     return writers->registry ? registry_health(writers->registry) : NULL;

@@ -294,8 +294,9 @@ class Topic:
     def ends(self):
         """Returns the high watermark of each partition."""
         with consumer(self.bootstrap) as reader:
-            return [patiently(lambda place=place: reader.get_watermark_offsets(place, timeout=20))[1]
-                    for place in self.places()]
+            def range_of(place):
+                return patiently(lambda: reader.get_watermark_offsets(place, timeout=20))
+            return [range_of(place)[1] for place in self.places()]
 
     def committed(self, group):
         """Returns the committed offset of each partition, 0 where there is none."""

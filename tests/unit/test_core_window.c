@@ -97,6 +97,7 @@ static void test_panes_ahead_of_raw_have_no_bound_but_the_skew(void **state)
     struct corekit kit;
     corekit_init(&kit, "[feature c]\nop = count\nover = 60s\nhop = 1s\n");
     kit.rules.max_future_skew.ms = 1000000000;
+    kit.rules.gap.ms = 1000000;
     corekit_open(&kit);
     enum { PANES = 70000 };
     for (int k = 0; k < PANES; k++)

@@ -179,7 +179,7 @@ struct engine {
     double records_per_s; /* over the last second */
     uint64_t rated_consumed;
     struct shard_status gone; /* counters of shards that were closed */
-    struct mono_time last_tick, last_commit, last_identity, last_ttl;
+    struct mono_time last_tick, last_commit, last_identity, last_ttl, last_progress;
 
     /* messages of one poll */
     struct kafka_message *polled;
@@ -233,6 +233,8 @@ struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model 
 /* Without ceremony: what is not written now is written after the next start. */
 void engine_close(struct engine *engine, void (*closed)(void *context), void *context);
 void engine_pause(struct engine *engine, bool pause);
+/* Live keys of the configuration have changed: tells the parts that keep copies. */
+void engine_take_live(struct engine *engine);
 struct partition *engine_partition(struct engine *engine, int32_t id); /* NULL: not ours */
 /* The end that only an operator can avert: the reason goes to STATUS and the log, and the daemon
  * stops with an error. */

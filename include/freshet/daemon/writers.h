@@ -49,6 +49,7 @@ void writers_close(struct writers *writers, void (*closed)(void *context), void 
 
 /* The writer a message names; asks the registry when it is new. Never NULL. */
 struct writer *writers_find(struct writers *writers, const struct framing_result *framing);
+void writers_set_timeout(struct writers *writers, int64_t timeout_ms); /* of the registry */
 /* NULL: there is no registry. */
 const struct registry_health *writers_registry_health(const struct writers *writers);
 int writers_count(const struct writers *writers);
