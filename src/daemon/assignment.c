@@ -137,7 +137,9 @@ void assignment_run(struct engine *engine)
         engine->revoke_commit_busy = true;
         engine_commit(engine, on_revoke_committed, engine);
     }
-    if (engine->revoke_committed)
+    struct mono_time last =
+        mono_time_add(engine->revoke_deadline, (struct duration){ENGINE_REVOKE_MS});
+    if (engine->revoke_committed || mono_time_diff(engine_now(engine), last).ms >= 0)
         let_go(engine);
 }
 
@@ -154,6 +156,8 @@ static void on_end(void *data, int32_t id, int64_t offset)
 
 static void offset_gone(struct engine *engine, struct partition *partition)
 {
+    if (partition->restart_due)
+        return;
     struct shard_status status;
     shard_status(partition->shard, &status);
     if (engine->config->kafka_offset_reset == CONFIG_KAFKA_OFFSET_RESET_STOP) {
@@ -167,6 +171,35 @@ static void offset_gone(struct engine *engine, struct partition *partition)
               (long long)status.next_offset, "starts empty at the first offset the log holds");
     engine->totals.offset_resets++;
     partition->restart_due = true;
+}
+
+static void on_restart_lookup(void *data, const struct kafka_extent *extents, size_t count)
+{
+    struct engine *engine = data;
+    engine->lookup_busy = false;
+    if (!extents)
+        return; /* a rebalance came in between: its lookup finds the same */
+    for (size_t k = 0; k < count; k++) {
+        struct partition *partition = engine_partition(engine, extents[k].partition);
+        if (!partition || !partition->restart_due || partition->flights_busy > 0)
+            continue;
+        partition->restart_due = false;
+        partition_restart(partition, &extents[k]);
+    }
+    assignment_fetch_again(engine);
+}
+
+void assignment_restart_due(struct engine *engine)
+{
+    int32_t due[KAFKA_MAX_PARTITIONS];
+    size_t count = 0;
+    for (int k = 0; k < engine->partition_count; k++)
+        if (engine->partitions[k]->restart_due && engine->partitions[k]->flights_busy == 0)
+            due[count++] = engine->partitions[k]->id;
+    if (count == 0 || engine->lookup_busy || engine->revoking)
+        return;
+    engine->lookup_busy = true;
+    kafka_lookup(engine->kafka, due, count, -1, on_restart_lookup, engine);
 }
 
 static void on_trouble(void *data, enum kafka_trouble trouble, int32_t id, const char *text)

@@ -21,6 +21,8 @@ static void on_drain_committed(void *data, bool ok, const char *text)
 {
     struct engine *engine = data;
     (void)text;
+    if (engine->drain != DRAIN_COMMITTING)
+        return; /* it came too late */
     engine->drain_clean &= ok;
     engine->drain = DRAIN_LEAVING;
 }
@@ -57,6 +59,13 @@ void drain_run(struct engine *engine)
         engine->drain_clean = clean;
         engine->drain = DRAIN_COMMITTING;
         engine_commit(engine, on_drain_committed, engine);
+    }
+    /* Nobody may answer the commit; it is advisory, and late records are sent again. */
+    struct mono_time last =
+        mono_time_add(engine->drain_deadline, (struct duration){ENGINE_REVOKE_MS});
+    if (engine->drain == DRAIN_COMMITTING && mono_time_diff(engine_now(engine), last).ms >= 0) {
+        engine->drain_clean = false;
+        engine->drain = DRAIN_LEAVING;
     }
     if (engine->drain == DRAIN_LEAVING && !engine->leaving) {
         engine->leaving = true;

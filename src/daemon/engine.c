@@ -157,22 +157,6 @@ static void watch_log_end(struct engine *engine, struct partition *partition)
     partition_resync(partition, RESYNC_LOG_LOST);
 }
 
-static void restart_where_due(struct engine *engine)
-{
-    bool restarted = false;
-    for (int k = 0; k < engine->partition_count; k++) {
-        struct partition *partition = engine->partitions[k];
-        if (!partition->restart_due || partition->flights_busy > 0)
-            continue;
-        partition->restart_due = false;
-        intake_drop(partition);
-        partition_restart(partition, partition->extent.low);
-        restarted = true;
-    }
-    if (restarted)
-        assignment_fetch_again(engine);
-}
-
 /* Catching up is said every few seconds, with the time that is left. */
 static void say_progress(struct engine *engine)
 {
@@ -198,7 +182,7 @@ static void run_periodic(struct engine *engine)
         say_progress(engine);
         for (int k = 0; k < engine->partition_count; k++)
             watch_log_end(engine, engine->partitions[k]);
-        restart_where_due(engine);
+        assignment_restart_due(engine);
     }
     if (mono_time_diff(now, engine->last_ttl).ms >= TTL_STEP_MS) {
         engine->last_ttl = now;

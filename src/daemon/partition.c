@@ -80,18 +80,27 @@ struct partition *partition_open(struct engine *engine, const struct kafka_exten
     return partition;
 }
 
-void partition_restart(struct partition *partition, int64_t low)
+/* Counters do not go back when a shard goes. */
+static void keep_counters(struct engine *engine, const struct shard *shard)
+{
+    struct shard_status status;
+    shard_status(shard, &status);
+    engine_add_counters(&engine->gone, &status);
+}
+
+void partition_restart(struct partition *partition, const struct kafka_extent *extent)
 {
     expect(partition->flights_busy == 0);
-    struct lease lease = *shard_lease(partition->shard);
+    intake_drop(partition);
+    keep_counters(partition->engine, partition->shard);
     shard_close(partition->shard);
+    /* A new lease, too: rows without state are found by the sweep of an empty start. */
     partition->shard = shard_open(&partition->engine->model->rules, partition->id, INT64_MIN);
     partition->empty_start = true;
     partition->generation++;
     partition->lease_busy = false;
-    lease_let_go(&lease);
-    *shard_lease(partition->shard) = lease;
-    shard_end_of_log(partition->shard, low);
+    partition->extent = *extent;
+    shard_end_of_log(partition->shard, extent->low);
 }
 
 void partition_resync(struct partition *partition, enum resync_cause cause)
@@ -99,14 +108,6 @@ void partition_resync(struct partition *partition, enum resync_cause cause)
     lease_want_resync(shard_lease(partition->shard));
     shard_resync(partition->shard);
     partition->engine->totals.resyncs[cause]++;
-}
-
-/* Counters do not go back when a shard goes. */
-static void keep_counters(struct engine *engine, const struct shard *shard)
-{
-    struct shard_status status;
-    shard_status(shard, &status);
-    engine_add_counters(&engine->gone, &status);
 }
 
 void partition_close(struct partition *partition)

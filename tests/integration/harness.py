@@ -294,9 +294,8 @@ class Topic:
     def ends(self):
         """Returns the high watermark of each partition."""
         with consumer(self.bootstrap) as reader:
-            def range_of(place):
-                return patiently(lambda: reader.get_watermark_offsets(place, timeout=20))
-            return [range_of(place)[1] for place in self.places()]
+            return [patiently(lambda at=place: reader.get_watermark_offsets(at, timeout=20))[1]
+                    for place in self.places()]
 
     def committed(self, group):
         """Returns the committed offset of each partition, 0 where there is none."""

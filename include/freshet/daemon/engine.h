@@ -252,6 +252,8 @@ extern const struct kafka_handlers engine_kafka_handlers;
 void assignment_run(struct engine *engine);
 /* Fetches all partitions from where their shards stand. */
 void assignment_fetch_again(struct engine *engine);
+/* Starts shards anew whose offset is gone (restart_due). */
+void assignment_restart_due(struct engine *engine);
 
 /* ---- drain.c ---- */
 /* Stops consuming, writes and commits, leaves the group; then drained(context, clean). Another
@@ -262,7 +264,7 @@ void drain_run(struct engine *engine);
 /* ---- partition.c ---- */
 struct partition *partition_open(struct engine *engine, const struct kafka_extent *extent);
 /* The log no longer holds what comes next: starts empty at the first offset it holds. */
-void partition_restart(struct partition *partition, int64_t low);
+void partition_restart(struct partition *partition, const struct kafka_extent *extent);
 /* Keeps the shard for the case that the partition comes back. */
 void partition_park(struct partition *partition);
 void partition_pause(struct partition *partition, enum pause_reason reason, bool pause);
