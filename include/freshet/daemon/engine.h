@@ -7,7 +7,8 @@
  *   writers.c    writer schemas and their plans
  *   intake.c     messages -> records -> shard -> verdicts
  *   rejects.c    late and dead-letter records, and how far offsets may be committed
- *   flusher.c    rows, lease steps and sweeps to Redis
+ *   flusher.c    rows and the steps of the lease go to Redis
+ *   sweeper.c    the sweep that ends a resync
  *   present.c    what time it is now, for emission
  *   status*.c    what people and machines see; commands.c answers the control socket */
 #ifndef FRESHET_ENGINE_H
@@ -296,6 +297,8 @@ void engine_commit(struct engine *engine, kafka_commit_done *done, void *data);
 void flusher_run(struct partition *partition);
 /* Revocation and drain: every row is written. */
 bool flusher_clean(const struct partition *partition);
+
+/* ---- sweeper.c ---- */
 void sweeper_run(struct engine *engine);
 
 /* ---- present.c ---- */
