@@ -5,7 +5,6 @@
 #include "hash.h"
 #include "operator.h"
 #include "shardstate.h"
-#include "text.h"
 
 enum { KNOWN_FALSE, KNOWN_TRUE, UNKNOWN };
 enum { CACHE_LINE = 64 };
@@ -19,7 +18,7 @@ struct event {
     size_t key_len;
     uint64_t hash;
     uint32_t guess; /* of its handle, for prefetching only */
-    char digits[24]; /* of a key that is a long */
+    char digits[RULES_KEY_DIGITS];
 };
 
 /* ---- key ---- */
@@ -27,16 +26,7 @@ struct event {
 /* False: null, empty or too long. */
 static bool event_key(const struct rules *rules, struct event *event)
 {
-    const struct value *key = &event->record->slots[rules->key_slot];
-    if (key->type == VALUE_LONG) {
-        event->key_len = text_format_long(event->digits, key->i);
-        event->key = event->digits;
-    } else if (key->type == VALUE_STRING || key->type == VALUE_BYTES) {
-        event->key = key->s;
-        event->key_len = key->len;
-    } else {
-        return false;
-    }
+    event->key = rules_key(&event->record->slots[rules->key_slot], event->digits, &event->key_len);
     return event->key_len > 0 && event->key_len <= RULES_KEY_MAX;
 }
 

@@ -34,6 +34,8 @@ struct online {
     /* an answer is here, good or bad */
     bool registry_told, redis_told, topic_told, sample_told;
     bool sample_complete;
+    struct kafka_topic_info topic; /* as far as it is known */
+    uint64_t topic_seen_ms;
 };
 
 /* ---- answers ---- */
@@ -87,11 +89,9 @@ static void judge_record_times(struct online *online, const struct kafka_topic_i
                     "message.timestamp.type = LogAppendTime)");
 }
 
-static void on_topic(void *data, const struct kafka_topic_info *info)
+static void tell_topic(struct online *online)
 {
-    struct online *online = data;
-    if (online->topic_told || info->partition_count <= 0)
-        return;
+    const struct kafka_topic_info *info = &online->topic;
     online->topic_told = true;
     text_printf(online->out, "kafka      topic %s has %d partitions, record times %s\n",
                 online->config->kafka_topic, info->partition_count,
@@ -99,6 +99,19 @@ static void on_topic(void *data, const struct kafka_topic_info *info)
     judge_record_times(online, info);
     if (online->sample)
         check_sample_start(online->sample, online->kafka, info->partition_count);
+}
+
+/* The partition count comes first, the topic's configuration a moment later, if at all. */
+static void on_topic(void *data, const struct kafka_topic_info *info)
+{
+    struct online *online = data;
+    if (online->topic_told || info->partition_count <= 0)
+        return;
+    if (online->topic.partition_count == 0)
+        online->topic_seen_ms = uv_now(&online->loop);
+    online->topic = *info;
+    if (info->timestamp_type[0])
+        tell_topic(online);
 }
 
 static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition, const char *text)
@@ -285,6 +298,9 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = uv_now(&online->loop);
     if (!online->redis_told)
         look_at_redis(online);
+    if (!online->topic_told && online->topic.partition_count > 0 &&
+        now_ms - online->topic_seen_ms > INFO_MS)
+        tell_topic(online);
     say_progress(online, now_ms);
     bool all = online->registry_told && online->redis_told && online->topic_told &&
                online->sample_told;

@@ -2,11 +2,11 @@
  *
  * Order within a partition is kept: when a message needs a schema that the registry has not given
  * yet, everything behind it waits, the partition is paused, and others go on. */
-#include <stdio.h>
 #include <string.h>
 
 #include "engine.h"
 #include "expect.h"
+#include "hash.h"
 #include "log.h"
 #include "pool.h"
 
@@ -111,17 +111,31 @@ static bool decode(struct engine *engine, const struct kafka_message *message,
 
 /* ---- a chunk ---- */
 
+static void note_late(struct partition *partition, const struct record *record,
+                      const struct verdict *verdict)
+{
+    const struct rules *rules = &partition->engine->model->rules;
+    char digits[RULES_KEY_DIGITS];
+    size_t len;
+    const char *key = rules_key(&record->slots[rules->key_slot], digits, &len);
+    partition->late_notes[partition->late_noted++ % ENGINE_LATE_NOTES] = (struct late_note){
+        .key_hash = hash_bytes(key, len),
+        .offset = record->offset,
+        .late_by_ms = verdict->late_by_ms,
+        .fate = verdict->fate,
+    };
+}
+
 static void settle_message(struct partition *partition, const struct kafka_message *message,
-                           const struct verdict *verdict, int64_t schema_id)
+                           const struct record *record, const struct verdict *verdict,
+                           int64_t schema_id)
 {
     struct engine *engine = partition->engine;
     engine->totals.fates[verdict->fate]++;
     enum fate_class class = fate_rows[verdict->fate].class;
     if (verdict->fate == FATE_LATE || verdict->fate == FATE_WINDOWS_ONLY) {
         histogram_add(&engine->late_ms, verdict->late_by_ms);
-        snprintf(partition->last_late, sizeof partition->last_late,
-                 "offset %lld: %s, %lld ms behind the watermark", (long long)message->offset,
-                 fate_rows[verdict->fate].name, (long long)verdict->late_by_ms);
+        note_late(partition, record, verdict);
     }
     bool kept = (class == FATE_LATE_TOPIC || class == FATE_DEAD_LETTER) &&
                 reject_take(partition, message, verdict, schema_id);
@@ -147,7 +161,8 @@ static int run_chunk(struct partition *partition)
         return 0;
     shard_apply(partition->shard, engine->records, count, engine->verdicts);
     for (int k = 0; k < count; k++) {
-        settle_message(partition, fifo_at(partition, 0), &engine->verdicts[k], schema_ids[k]);
+        settle_message(partition, fifo_at(partition, 0), &engine->records[k], &engine->verdicts[k],
+                       schema_ids[k]);
         fifo_pop(partition);
     }
     return count;

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "hash.h"
 #include "rowhash.h"
 #include "status.h"
 
@@ -281,14 +282,32 @@ bool status_row(struct engine *engine, const char *key, size_t len, struct text 
     return false;
 }
 
+/* The newest late event of the key that is still remembered. */
+static void explain_late(const struct partition *partition, const char *key, size_t len,
+                         struct text *out)
+{
+    uint64_t hash = hash_bytes(key, len);
+    for (uint32_t k = 0; k < ENGINE_LATE_NOTES && k < partition->late_noted; k++) {
+        const struct late_note *note =
+            &partition->late_notes[(partition->late_noted - 1 - k) % ENGINE_LATE_NOTES];
+        if (note->key_hash != hash)
+            continue;
+        text_printf(out, "last late event: offset %lld, %s, ", (long long)note->offset,
+                    fate_rows[note->fate].name);
+        text_append_duration(out, note->late_by_ms);
+        text_printf(out, " behind the watermark: %s\n", fate_rows[note->fate].sentence);
+        return;
+    }
+    text_append_string(out, "last late event: none remembered\n");
+}
+
 bool status_explain(struct engine *engine, const char *key, size_t len, struct text *out)
 {
     for (int k = 0; k < engine->partition_count; k++) {
         const struct partition *partition = engine->partitions[k];
         if (!shard_explain(partition->shard, key, len, out))
             continue;
-        text_printf(out, "newest late record of the partition: %s\n",
-                    partition->last_late[0] ? partition->last_late : "none");
+        explain_late(partition, key, len, out);
         return true;
     }
     return false;

@@ -224,7 +224,8 @@ static bool add_files(struct writers *writers, const char *list, char *error)
     bool ok = true;
     for (char *path = strsep(&rest, ","); path && ok; path = strsep(&rest, ",")) {
         path += strspn(path, " \t");
-        path[strcspn(path, " \t")] = '\0';
+        for (size_t len = strlen(path); len > 0 && strchr(" \t", path[len - 1]); len--)
+            path[len - 1] = '\0'; /* a path may have blanks within */
         if (*path)
             ok = add_file(writers, path, FRAMING_REF_FINGERPRINT, error);
     }

@@ -98,7 +98,9 @@ class Tree:
                 capture_output=True, check=True).stdout.decode().split("\0")
             found = [self.top / name for name in listed if name]
         else:
-            found = sorted(self.top.rglob("*"))
+            left_out = ("build", ".cache")
+            found = [path for path in sorted(self.top.rglob("*"))
+                     if path.relative_to(self.top).parts[0] not in left_out]
         return [path for path in found if path.is_file() and not path.is_symlink()]
 
     def named(self, *patterns):

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "expr.h"
 #include "feature.h"
+#include "text.h"
 
 enum {
     RULES_KEY_MAX = 512,                       /* longer entity keys are no_key */
@@ -43,6 +44,22 @@ static inline int64_t rules_cut_period(const struct rules *rules, int64_t t_ms)
         return 0;
     int64_t local = clock_add_ms(t_ms, rules->zone.ms - rules->cut_at_ms);
     return clock_floor_div(local, rules->cut_every.ms);
+}
+
+enum { RULES_KEY_DIGITS = 24 }; /* room for a key that is a long */
+
+/* The entity key's bytes: text as it is, a long as decimal digits; NULL with len 0 for anything
+ * else. */
+static inline const char *rules_key(const struct value *key, char digits[RULES_KEY_DIGITS],
+                                    size_t *len)
+{
+    if (key->type == VALUE_LONG) {
+        *len = text_format_long(digits, key->i);
+        return digits;
+    }
+    bool is_text = key->type == VALUE_STRING || key->type == VALUE_BYTES;
+    *len = is_text ? key->len : 0;
+    return is_text ? key->s : NULL;
 }
 
 #endif

@@ -41,6 +41,7 @@ enum {
     ENGINE_CHECK_BATCHES = 64,   /* ... and one in so many */
     ENGINE_REVOKE_MS = 5000,     /* how long a revocation waits for rows to be written */
     ENGINE_CLOCK_SKEW_MS = 60000, /* Redis and we differ by more: no idle emission, alarm */
+    ENGINE_LATE_NOTES = 256,     /* late events of a partition that EXPLAIN remembers */
     ENGINE_SWEEP_WAIT_MS = 30000, /* a sweep waits so long for shards that are not synced yet */
     ENGINE_OFFSET_GONE_MS = 60000, /* the log is behind what Redis has seen: alarm log_lost */
 };
@@ -83,6 +84,13 @@ struct reject {
     struct kafka_message message;
     struct verdict verdict;
     int64_t schema_id;
+};
+
+/* A late event as EXPLAIN shows it. */
+struct late_note {
+    uint64_t key_hash; /* of the entity key */
+    int64_t offset, late_by_ms;
+    enum fate fate;
 };
 
 struct partition {
@@ -128,7 +136,8 @@ struct partition {
 
     uint64_t consumed; /* messages taken from Kafka in this assignment */
     uint64_t foreign_rows;
-    char last_late[160]; /* of the newest late record, for EXPLAIN */
+    struct late_note late_notes[ENGINE_LATE_NOTES]; /* the newest, for EXPLAIN */
+    uint32_t late_noted;
 };
 
 enum engine_state {
