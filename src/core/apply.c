@@ -115,8 +115,12 @@ static enum fate judge_skew(struct shard *shard, struct event *event)
     if (rules->max_age.ms > 0 && ts->ms < clock_sub_ms(event->record_ms, rules->max_age.ms))
         return FATE_TOO_OLD;
     int64_t seen = ts->ms < event->record_ms ? ts->ms : event->record_ms;
+    if (shard->observed)
+        observe_arrival(shard, event->key, event->key_len, ts->ms, seen);
     if (seen > shard->raw_ms) {
         shard->raw_ms = seen;
+        if (shard->observed)
+            shard_advance_to(shard, seen);
         shard_forget_due(shard);
     }
     if (rules->where && !expr_test(rules->where, &event->input))
@@ -216,8 +220,8 @@ static void fold_event(struct shard *shard, uint32_t handle, struct session *ses
 
 /* ---- entering state ---- */
 
-static struct session *enter_session(struct shard *shard, uint32_t handle,
-                                     const struct event *event)
+static struct session_change enter_session(struct shard *shard, uint32_t handle,
+                                           const struct event *event)
 {
     const struct rules *rules = shard->rules;
     struct entity *entity = entity_at(shard, handle);
@@ -230,9 +234,8 @@ static struct session *enter_session(struct shard *shard, uint32_t handle,
     shard->counters.sessions_opened += change.opened;
     shard->counters.sessions_merged += (uint64_t)change.merged;
     shard->counters.sessions_corrected += change.corrected;
-    int64_t closes = clock_add_ms(change.session->last_ms, rules->gap.ms);
-    entity_arm(shard, handle, clock_add_ms(closes, rules->out_of_orderness.ms + 1));
-    return change.session;
+    entity_arm(shard, handle, session_closes_ms(rules, change.session));
+    return change;
 }
 
 static void apply_event(struct shard *shard, uint32_t handle, enum fate fate,
@@ -246,13 +249,18 @@ static void apply_event(struct shard *shard, uint32_t handle, enum fate fate,
         entity_revive(shard, handle);
         new_life = true;
     }
-    struct session *session = NULL;
-    if (fate == FATE_APPLIED)
-        session = enter_session(shard, handle, event);
-    fold_event(shard, handle, session, event);
     struct entity *entity = entity_at(shard, handle);
+    struct observed_sessions before = {0};
+    if (shard->observed)
+        before = observe_before(shard, entity);
+    struct session_change change = {0};
+    if (fate == FATE_APPLIED)
+        change = enter_session(shard, handle, event);
+    fold_event(shard, handle, change.session, event);
     if (event->record->offset > entity->offset)
         entity->offset = event->record->offset;
+    if (shard->observed && change.session)
+        observe_entered(shard, entity, &before, &change);
     if (entity->queue != QUEUE_EVENT || event->input.ts.ms < entity->since_ms)
         entity->since_ms = event->input.ts.ms;
     entity_dirty(shard, handle, QUEUE_EVENT);
@@ -265,6 +273,7 @@ static void apply_event(struct shard *shard, uint32_t handle, enum fate fate,
 static struct verdict apply_record(struct shard *shard, struct event *event)
 {
     const struct record *record = event->record;
+    event->input.ts = EVENT_TIME_MIN;
     if (record->offset < shard->next_offset)
         return (struct verdict){FATE_REPLAYED, 0};
     shard->counters.offset_gaps +=
@@ -310,9 +319,14 @@ void shard_apply(struct shard *shard, const struct record *records, int count,
         prefetch_state(shard, &events[k]);
     for (int k = 0; k < count; k++) {
         expect_context.offset = records[k].offset;
+        shard->cause_offset = records[k].offset;
         events[k].input.slots = records[k].slots;
         events[k].input.zone = shard->rules->zone;
         verdicts[k] = apply_record(shard, &events[k]);
         shard->counters.fates[verdicts[k].fate]++;
+        if (shard->observed)
+            observe_ended(shard, events[k].key, events[k].key_len, events[k].input.ts.ms,
+                          verdicts[k]);
     }
+    shard->cause_offset = -1;
 }

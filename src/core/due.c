@@ -14,15 +14,13 @@ static int64_t earlier_after(int64_t best, int64_t candidate, int64_t after_ms)
     return candidate > after_ms && candidate < best ? candidate : best;
 }
 
-int64_t entity_next_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
+int64_t entity_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
 {
     const struct rules *rules = shard->rules;
     int64_t due = INT64_MAX;
     const struct session *session = sessions_newest(&entity->sessions);
     if (session) {
-        /* Closed once as_of - out_of_orderness > last + gap: the first such as_of. */
-        int64_t closes = clock_add_ms(clock_add_ms(session->last_ms, rules->gap.ms),
-                                      rules->out_of_orderness.ms + 1);
+        int64_t closes = session_closes_ms(rules, session);
         due = earlier_after(due, closes, after_ms);
         due = earlier_after(due, clock_add_ms(closes, rules->keep.ms), after_ms);
     }
@@ -37,6 +35,17 @@ int64_t entity_next_due(const struct shard *shard, const struct entity *entity, 
             due = earlier_after(due, pane_leaves_ms(window, phase, *pane_at(window, panes, k)),
                                 after_ms);
     }
+    return due;
+}
+
+int64_t entity_next_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
+{
+    int64_t due = entity_row_due(shard, entity, after_ms);
+    if (!shard->observed)
+        return due;
+    /* An observer is told of each session's end, not only of the shown one's. */
+    for (const struct session *live = entity->sessions.live; live; live = live->next)
+        due = earlier_after(due, session_closes_ms(shard->rules, live), after_ms);
     return due;
 }
 
@@ -95,15 +104,18 @@ void shard_forget_due(struct shard *shard)
         struct entity *entity = entity_at(shard, deadline.handle);
         if (deadline_stale(entity, &deadline))
             continue;
-        if (entity_forget_at(shard, entity) <= watermark)
-            entity_forget(shard, deadline.handle);
-        else
+        if (entity_forget_at(shard, entity) > watermark) {
             entity_arm_forget(shard, deadline.handle);
+            continue;
+        }
+        if (shard->observed)
+            observe_forgotten(shard, entity);
+        entity_forget(shard, deadline.handle);
     }
 }
 
-/* Pops deadlines up to as_of; false when the budget ended first. */
-static bool shard_decay_due(struct shard *shard)
+/* Pops deadlines up to as_of; false when the budget ended first. before_ms: the as_of before. */
+static bool shard_decay_due(struct shard *shard, int64_t before_ms)
 {
     struct deadline deadline;
     int budget = SHARD_DUE_BUDGET;
@@ -115,6 +127,8 @@ static bool shard_decay_due(struct shard *shard)
         entity->armed_ms = INT64_MAX;
         int64_t due = entity_next_due(shard, entity, deadline.at_ms - 1);
         if (due <= shard->as_of_ms) {
+            if (shard->observed)
+                observe_key_due(shard, deadline.handle, before_ms);
             const struct session *session = sessions_newest(&entity->sessions);
             if (session && row_session_closed(shard->rules, session, shard->as_of_ms) &&
                 !row_session_closed(shard->rules, session, deadline.at_ms - 1))
@@ -130,24 +144,43 @@ static bool shard_decay_due(struct shard *shard)
     return budget > 0;
 }
 
-bool shard_advance(struct shard *shard, int64_t idle_now_ms)
+/* False when there is more to do. */
+static bool advance(struct shard *shard, int64_t as_of_ms)
 {
-    int64_t as_of = shard->as_of_ms;
+    int64_t before = shard->as_of_ms;
+    int64_t as_of = before;
+    if (as_of_ms > as_of)
+        as_of = as_of_ms;
     if (shard->raw_ms > as_of)
         as_of = shard->raw_ms;
     if (shard->lease.as_of_floor_ms > as_of)
         as_of = shard->lease.as_of_floor_ms;
-    /* The idle clock goes on at real speed from where the events stopped (W5). */
-    if (idle_now_ms != INT64_MIN && shard->raw_ms != INT64_MIN &&
-        shard->newest_record_ms != RECORD_NO_TIME && idle_now_ms > shard->newest_record_ms) {
-        int64_t idle = clock_add_ms(shard->raw_ms, idle_now_ms - shard->newest_record_ms);
-        if (idle > as_of)
-            as_of = idle;
-    }
     if (as_of == INT64_MIN)
         return true;
     shard->as_of_ms = as_of;
     if (shard->start_ms != INT64_MIN && as_of >= shard->warming_until_ms)
         shard_update_warming(shard);
-    return shard_decay_due(shard);
+    bool done = shard_decay_due(shard, before);
+    if (!shard->observed)
+        return done;
+    while (!done)
+        done = shard_decay_due(shard, before);
+    observe_due(shard);
+    return true;
+}
+
+bool shard_advance(struct shard *shard, int64_t idle_now_ms)
+{
+    int64_t idle = INT64_MIN;
+    /* The idle clock goes on at real speed from where the events stopped (W5). */
+    if (idle_now_ms != INT64_MIN && shard->raw_ms != INT64_MIN &&
+        shard->newest_record_ms != RECORD_NO_TIME && idle_now_ms > shard->newest_record_ms)
+        idle = clock_add_ms(shard->raw_ms, idle_now_ms - shard->newest_record_ms);
+    return advance(shard, idle);
+}
+
+void shard_advance_to(struct shard *shard, int64_t as_of_ms)
+{
+    while (!advance(shard, as_of_ms))
+        continue;
 }

@@ -40,7 +40,7 @@ static struct value frame_value(const struct feature *feature, const struct rule
     case OPERATOR_SESSION_ID:
         return value_long(session->id);
     case OPERATOR_SESSION_NUMBER:
-        return value_long(sessions_newest_number(sessions));
+        return value_long(sessions_number(sessions, session));
     case OPERATOR_SESSION_START:
         return value_long(session->start_ms);
     case OPERATOR_SESSION_LAST:
@@ -52,7 +52,7 @@ static struct value frame_value(const struct feature *feature, const struct rule
     case OPERATOR_SESSION_IS_OPEN:
         return value_bool(!row_session_closed(rules, session, as_of_ms));
     case OPERATOR_PREV_SESSION_GAP:
-        if (!sessions_previous_last(sessions, &previous_last))
+        if (!sessions_previous_last(sessions, session, &previous_last))
             return value_null();
         return value_long(session->start_ms - previous_last);
     case OPERATOR_MEAN_GAP:
@@ -154,10 +154,17 @@ static void fill_values(const struct shard *shard, const struct entity *entity,
 void row_make(const struct shard *shard, const struct entity *entity, int64_t as_of_ms,
               struct arena *arena, struct row *row)
 {
-    const struct rules *rules = shard->rules;
     const struct session *session = sessions_newest(&entity->sessions);
-    if (session && row_session_hidden(rules, session, as_of_ms))
+    if (session && row_session_hidden(shard->rules, session, as_of_ms))
         session = NULL;
+    row_make_of(shard, entity, session, as_of_ms, arena, row);
+}
+
+void row_make_of(const struct shard *shard, const struct entity *entity,
+                 const struct session *session, int64_t as_of_ms, struct arena *arena,
+                 struct row *row)
+{
+    const struct rules *rules = shard->rules;
     struct value *values = arena_alloc(arena, (size_t)rules->set->count * sizeof *values);
     fill_values(shard, entity, session, as_of_ms, arena, values);
     *row = (struct row){

@@ -138,9 +138,12 @@ static void session_absorb_next(struct sessions *sessions, const struct rules *r
                            from->acc + feature->acc_offset);
     }
     into->start_ms = from->start_ms;
-    into->id = from->id < into->id ? from->id : into->id;
     into->events += from->events;
-    into->rev += from->rev;
+    into->rev = (into->rev + from->rev) & SESSION_REV_MAX;
+    if (from->id < into->id) {
+        into->id = from->id;
+        into->published = from->published;
+    }
     into->next = from->next;
     sessions->live_count--;
     session_free(rules, pool, from);
@@ -172,41 +175,46 @@ struct session_change sessions_enter(struct sessions *sessions, const struct rul
     }
     session->events++;
     if (change.corrected)
-        session->rev += 1 + (uint32_t)change.merged;
+        session->rev = (session->rev + 1 + (uint32_t)change.merged) & SESSION_REV_MAX;
     change.session = session;
     return change;
 }
 
 /* ---- order by start ---- */
 
-uint32_t sessions_newest_number(const struct sessions *sessions)
+uint32_t sessions_number(const struct sessions *sessions, const struct session *session)
 {
-    uint32_t number = sessions->settled_count + sessions->live_count;
-    const struct session *newest = sessions_newest(sessions);
-    if (sessions->live && sessions->settled && sessions->settled->start_ms >= newest->start_ms)
-        number--;
+    uint32_t number = sessions->settled_count + 1;
+    for (const struct session *live = sessions->live; live; live = live->next)
+        number += live->start_ms < session->start_ms;
+    if (sessions->settled)
+        number -= sessions->settled->start_ms >= session->start_ms;
     for (uint32_t k = sessions->past ? sessions->past->count : 0; k > 0; k--)
-        number -= sessions->past->spans[k - 1].start_ms >= newest->start_ms;
+        number -= sessions->past->spans[k - 1].start_ms >= session->start_ms;
     return number;
 }
 
-bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms)
+/* Takes a span that begins before the session and after the best one so far. */
+static void take_previous(struct session_span *best, const struct session *session,
+                          int64_t start_ms, int64_t last_ms)
 {
-    const struct session *newest = sessions_newest(sessions);
+    if (start_ms < session->start_ms && start_ms > best->start_ms)
+        *best = (struct session_span){start_ms, last_ms};
+}
+
+bool sessions_previous_last(const struct sessions *sessions, const struct session *session,
+                            int64_t *last_ms)
+{
     struct session_span before = {.start_ms = INT64_MIN};
-    const struct session *others[] = {newest->next, sessions->settled};
-    for (int k = 0; k < 2; k++)
-        if (others[k] && others[k]->start_ms < newest->start_ms &&
-            others[k]->start_ms > before.start_ms)
-            before = (struct session_span){others[k]->start_ms, others[k]->last_ms};
+    for (const struct session *live = sessions->live; live; live = live->next)
+        take_previous(&before, session, live->start_ms, live->last_ms);
+    if (sessions->settled)
+        take_previous(&before, session, sessions->settled->start_ms, sessions->settled->last_ms);
     const struct session_past *past = sessions->past;
-    for (uint32_t k = past ? past->count : 0; k > 0; k--) {
-        const struct session_span *span = &past->spans[k - 1];
-        if (span->start_ms < newest->start_ms && span->start_ms > before.start_ms)
-            before = *span;
-    }
+    for (uint32_t k = past ? past->count : 0; k > 0; k--)
+        take_previous(&before, session, past->spans[k - 1].start_ms, past->spans[k - 1].last_ms);
     *last_ms = before.start_ms != INT64_MIN ? before.last_ms : past ? past->older_last_ms : 0;
-    return sessions_newest_number(sessions) > 1;
+    return sessions_number(sessions, session) > 1;
 }
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool)

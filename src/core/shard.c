@@ -24,6 +24,7 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     shard->greatest_record_ms = RECORD_NO_TIME;
     shard->newest_record_ms = RECORD_NO_TIME;
     shard->free_handle = KEYTABLE_NONE;
+    shard->cause_offset = -1;
     shard->epoch = 1;
     shard->warming_until_ms = INT64_MIN;
     pool_init(&shard->pool);
@@ -52,6 +53,7 @@ void shard_close(struct shard *shard)
     memory_free(shard->arguments);
     memory_free(shard->arguments_known);
     memory_free(shard->predicates);
+    memory_free(shard->due);
     arena_free(&shard->scratch);
     memory_free(shard);
 }

@@ -47,6 +47,6 @@ sim_mutant(sweep_spares_all shard.c
 sim_mutant(loss_between_batches lease.c
     "lease_refused(lease, true); /* it took" "(void)lease; /* it took")
 sim_mutant(order_by_end session.c
-    "span->start_ms > before.start_ms" "before.start_ms == INT64_MIN")
+    "start_ms > best->start_ms" "best->start_ms == INT64_MIN")
 sim_mutant(forgotten_by_raw due.c
     "&shard->forget, watermark, &deadline" "&shard->forget, watermark = shard->raw_ms, &deadline")

@@ -18,11 +18,13 @@ struct session {
     int64_t last_ms;  /* event time of the last event; both inclusive (S1) */
     int64_t id;       /* offset of the record that created it; the smallest when merged (S7) */
     uint32_t events;
-    uint32_t rev;         /* S8 */
+    uint32_t rev : 31;      /* S8 */
+    uint32_t published : 1; /* an observer was told of it as a closed one (effect.h) */
     struct session *next; /* the one before it in time, or NULL */
     char acc[];           /* feature_set.session_acc_bytes */
 };
 
+enum { SESSION_REV_MAX = INT32_MAX };
 enum { SESSION_PAST_MAX = 8 }; /* spans remembered; those before them count as earlier than all */
 
 struct session_past {
@@ -55,6 +57,13 @@ static inline bool session_closed(const struct rules *rules, int64_t last_ms, in
     return clock_add_ms(last_ms, rules->gap.ms) < watermark_ms;
 }
 
+/* W5: the first as_of at which a row says that it is closed. */
+static inline int64_t session_closes_ms(const struct rules *rules, const struct session *session)
+{
+    int64_t deadline = clock_add_ms(session->last_ms, rules->gap.ms);
+    return clock_add_ms(deadline, rules->out_of_orderness.ms + 1);
+}
+
 /* S3: whether it can still change. */
 static inline bool session_live(const struct rules *rules, int64_t last_ms, int64_t watermark_ms)
 {
@@ -82,11 +91,12 @@ static inline const struct session *sessions_newest(const struct sessions *sessi
     return sessions->live ? sessions->live : sessions->settled;
 }
 
-/* Its place among the key's sessions by start, from 1. */
-uint32_t sessions_newest_number(const struct sessions *sessions);
+/* The place of one of them among the key's sessions by start, from 1. */
+uint32_t sessions_number(const struct sessions *sessions, const struct session *session);
 
-/* The end of the one before the newest by start; false when there is none. */
-bool sessions_previous_last(const struct sessions *sessions, int64_t *last_ms);
+/* The end of the one before it by start; false when there is none. */
+bool sessions_previous_last(const struct sessions *sessions, const struct session *session,
+                            int64_t *last_ms);
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool);
 

@@ -3,6 +3,7 @@
 #define FRESHET_SHARDSTATE_H
 
 #include "deadlines.h"
+#include "effect.h"
 #include "keytable.h"
 #include "pool.h"
 #include "session.h"
@@ -92,6 +93,13 @@ struct shard {
     char warming[SHARD_WARMING_MAX];
     int64_t warming_until_ms; /* the as_of at which the list changes next */
 
+    unsigned observed; /* kinds of effects to be told; 0: nobody looks */
+    effect_observer *observer;
+    void *observer_context;
+    int64_t cause_offset; /* of the record at hand; -1: none */
+    struct effect_due *due; /* of the present advance */
+    size_t due_count, due_capacity;
+
     struct shard_status counters; /* only its counters are used */
     struct arena scratch;
     struct value *arguments; /* of the event at hand, by argument; see apply.c */
@@ -127,6 +135,8 @@ static inline int64_t entity_phase_ms(const struct entity *entity)
 /* ---- due.c ---- */
 int64_t shard_watermark_ms(const struct shard *shard);
 /* The first as_of beyond after_ms at which the row of the key changes by itself. */
+int64_t entity_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
+/* The same, or at which something else of the key is to be told. */
 int64_t entity_next_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
 /* Makes sure that the deadline queue knows a deadline at_ms of the key. */
 void entity_arm(struct shard *shard, uint32_t handle, int64_t at_ms);
@@ -136,9 +146,31 @@ void entity_arm_forget(struct shard *shard, uint32_t handle);
 /* Forgets every key whose time is over at the present watermark. */
 void shard_forget_due(struct shard *shard);
 
+/* ---- observe.c: only for shards that are observed ---- */
+void observe_arrival(struct shard *shard, const char *key, size_t len, int64_t ts_ms,
+                     int64_t raw_ms);
+/* Something of the key was due after before_ms: observe_due tells it when all are known. */
+void observe_key_due(struct shard *shard, uint32_t handle, int64_t before_ms);
+void observe_due(struct shard *shard);
+void observe_forgotten(struct shard *shard, const struct entity *entity);
+/* Before and after an event enters a session: what was there, and what has come of it. */
+struct observed_sessions {
+    int count;
+    struct session *list; /* copies, in the scratch arena */
+};
+struct observed_sessions observe_before(struct shard *shard, const struct entity *entity);
+void observe_entered(struct shard *shard, const struct entity *entity,
+                     const struct observed_sessions *before, const struct session_change *change);
+void observe_ended(struct shard *shard, const char *key, size_t len, int64_t ts_ms,
+                   struct verdict verdict);
+
 /* ---- rowmaker.c ---- */
 void row_make(const struct shard *shard, const struct entity *entity, int64_t as_of_ms,
               struct arena *arena, struct row *row);
+/* The same with another session shown; NULL: none. */
+void row_make_of(const struct shard *shard, const struct entity *entity,
+                 const struct session *session, int64_t as_of_ms, struct arena *arena,
+                 struct row *row);
 /* Whether the newest session is past its deadline (closed) or past keep (hidden) in a row. */
 bool row_session_closed(const struct rules *rules, const struct session *session, int64_t as_of_ms);
 bool row_session_hidden(const struct rules *rules, const struct session *session, int64_t as_of_ms);
