@@ -3,9 +3,12 @@ from harness import client, now_ms, program
 from traffic import shop
 
 
+USERS = 9       # odd, so that each of them meets every one of two partitions
+
+
 def scatter(topic, count=400):
     for number in range(count):
-        topic.click(f"user{number % 10}", now_ms(), partition=number % topic.partitions)
+        topic.click(f"user{number % USERS}", now_ms(), partition=number % topic.partitions)
     topic.flush()
 
 
