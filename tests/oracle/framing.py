@@ -100,7 +100,8 @@ class Reader:
         self.settings, self.reader = settings, reader
         self.key_path = settings["event.key"].split(".")
         self.time_path = settings["event.time"].split(".")
-        self.need = features.needed(settings["event.key"], settings["event.time"])
+        self.need = features.needed(*filter(None, (settings[name] for name in (
+            "event.key", "event.time", "event.id", "session.id"))))
         self.default_unit = settings["event.time_unit"]
         self.max_bytes = settings["schema.max_bytes"]
         self.framing = settings["schema.framing"]

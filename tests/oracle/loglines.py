@@ -52,7 +52,7 @@ def fates_of(lines, **values):
     built = build({}, **values)
     judge, fates = oracle.Oracle(built[0], built[1], built[2]), []
     for partition, offset, rts, read in from_json_lines(lines, judge.reader):
-        fates.append(judge.shard(partition).consume(offset, rts, read))
+        fates.append(judge.shard(partition).consume(offset, rts, read).fate)
     return fates
 
 

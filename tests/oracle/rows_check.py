@@ -2,7 +2,8 @@
 import json
 import re
 
-from shard_model import KeyState
+from feature_set import number_text
+from kept import KeyState
 
 LONG = re.compile(rb"-?(0|[1-9]\d*)\Z")
 DOUBLE = re.compile(rb"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
@@ -29,16 +30,40 @@ def scalar(kind, text):
     return text.decode("utf-8") if kind == "string" else text
 
 
-def listed(kind, text):
+def from_json(text, wanted):
     try:
-        items = json.loads(text)
+        found = json.loads(text, object_pairs_hook=members)
     except ValueError:
         raise Unreadable("not JSON") from None
+    if not isinstance(found, wanted):
+        raise Unreadable(f"not a {wanted.__name__}")
+    return found
+
+
+def members(pairs):
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a name twice")
+    return dict(pairs)
+
+
+def json_item(kind, item):
+    """A value inside a list or map."""
     wanted = {"bool": (bool, int), "long": int, "double": (int, float)}.get(kind, str)
-    if not isinstance(items, list) or not all(isinstance(item, wanted) for item in items):
-        raise Unreadable(f"not a list of {kind}")
+    if not isinstance(item, wanted) or kind != "bool" and isinstance(item, bool):
+        raise Unreadable(f"{item!r} is not a {kind}")
     cast = {"bool": bool, "double": float, "bytes": lambda item: item.encode("latin-1")}
-    return [cast[kind](item) for item in items] if kind in cast else items
+    return cast[kind](item) if kind in cast else item
+
+
+def value_of_json(feature, value):
+    """The value of a feature that stands as parsed JSON."""
+    if value is None:
+        return None
+    if feature.by_kind is not None:
+        return {name: json_item(feature.kind, item) for name, item in value.items()}
+    if feature.listed:
+        return [json_item(feature.kind, item) for item in value]
+    return json_item(feature.kind, value)
 
 
 def parse_value(feature, text):
@@ -46,9 +71,18 @@ def parse_value(feature, text):
     if text is None:
         return None
     try:
-        return (listed if feature.listed else scalar)(feature.kind, text)
+        if feature.by_kind is not None:
+            return value_of_json(feature, from_json(text, dict))
+        if feature.listed:
+            return value_of_json(feature, from_json(text, list))
+        return scalar(feature.kind, text)
     except UnicodeError:
         raise Unreadable("not text") from None
+
+
+def same(one, two):
+    """Equal, groups of a map in the same order."""
+    return one == two and (not isinstance(one, dict) or list(one) == list(two))
 
 
 class Difference:
@@ -69,7 +103,7 @@ class Checker:
     def __init__(self, shards, evaluator, as_of, version=None, check_rev=True, warming=False):
         self.shards, self.evaluator, self.as_of = shards, evaluator, dict(as_of)
         self.version, self.check_rev, self.warming = version, check_rev, warming
-        self.names = {name.encode() for name in evaluator.features.by_name}
+        self.names = {name.encode() for name in evaluator.by_name}
         self.owners = {}
         for partition, shard in shards.items():
             for key in shard.newest_offset:
@@ -82,7 +116,7 @@ class Checker:
     def expected(self, key, partition, as_of):
         shard = self.shards[partition]
         state = shard.keys.get(key)
-        return self.evaluator.row(key, state or KeyState(0), as_of), state
+        return self.evaluator.row(key, state or KeyState(), as_of), state
 
     def history(self, key, partition):
         """The key's last events and sessions, to be read by a person."""
@@ -92,11 +126,11 @@ class Checker:
                 f"watermark {shard.watermark}")
         if state is None:
             return [head, "forgotten" if key in shard.newest_offset else "never accepted"]
-        newest = sorted(state.events, key=lambda e: e[:2])[-5:]
+        orders = {order for column in state.kept.columns.values() for order in column[0][-5:]}
         return [head] + \
-            [f"session {s.id} [{s.start}, {s.last}] events {len(s.events)} rev {s.rev}"
+            [f"session {s.id} [{s.start}, {s.last}] events {s.count} rev {s.rev}"
              for s in sorted(state.sessions, key=lambda s: s.last)[-3:]] + \
-            [f"event ts {e[0]} offset {e[1]} columns {e[2:]}" for e in newest]
+            [f"event ts {ts} offset {offset}" for ts, offset in sorted(orders)[-5:]]
 
     def row(self, key, fields):
         """Differences of one row of Redis."""
@@ -120,11 +154,11 @@ class Checker:
         return said if said in owners else owners[0]
 
     def _features(self, want, fields, found, suffix=""):
-        for feature in self.evaluator.features.features:
+        for feature in self.evaluator.features:
             text = fields.get(feature.name.encode())
             value = want.values[feature.name]
             try:
-                if parse_value(feature, text) != value:
+                if not same(parse_value(feature, text), value):
                     found.append((feature.name + suffix, value, text))
             except Unreadable as error:
                 found.append((feature.name + suffix, value, f"{text!r}: {error}"))
@@ -189,28 +223,33 @@ def short(fields):
     return {name.decode("utf-8", "replace"): text for name, text in sorted(fields.items())[:12]}
 
 
+def text_of(data):
+    """Bytes as they stand in JSON: of keys and values alike (for json.dumps)."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def render(feature, value):
     """Bytes of a value as the daemon writes them (tests make rows with it)."""
     if value is None:
         return None
-    if feature.listed:
-        return json.dumps([item.decode("latin-1") if isinstance(item, bytes) else item
-                           for item in value], separators=(",", ":"),
-                          ensure_ascii=False).encode()
+    if feature.listed or feature.by_kind is not None:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False,
+                          default=lambda item: item.decode("latin-1")).encode()
     if isinstance(value, bool):
         return b"1" if value else b"0"
-    if isinstance(value, float):
-        whole = value == int(value) and abs(value) < 1e15
-        return (b"%d" % int(value)) if whole else repr(value).encode()
-    return value.encode() if isinstance(value, str) else \
-        value if isinstance(value, bytes) else b"%d" % value
+    if isinstance(value, (str, bytes)):
+        return value.encode() if isinstance(value, str) else value
+    return number_text(value).encode()
 
 
 def rendered_row(checker, key, partition, version=b"0123456789abcdef"):
     """A whole row of Redis that is right."""
     row, _ = checker.expected(key, partition, checker.as_of[partition])
     fields = {feature.name.encode(): render(feature, row.values[feature.name])
-              for feature in checker.evaluator.features.features}
+              for feature in checker.evaluator.features}
     fields = {name: text for name, text in fields.items() if text is not None}
     fields.update({b"_as_of": b"%d" % checker.as_of[partition], b"_rev": b"%d" % row.rev,
                    b"_v": version, b"_p": b"%d" % partition,

@@ -9,16 +9,16 @@ def progress(text):
         print("\r" + text.ljust(78), end="", file=sys.stderr, flush=True)
 
 
-def from_json_lines(lines, reader, as_of=None):
-    """(partition, offset, rts, read) of each line; `@op: idle` raises as_of[partition]."""
+def from_json_lines(lines, reader, idle=None):
+    """(partition, offset, rts, read) of each line; `@op: idle` calls idle(partition, as_of)."""
     counts = {}
     for line in filter(None, (line.strip() if isinstance(line, str) else line
                               for line in lines)):
         entry = json.loads(line) if isinstance(line, (str, bytes)) else line
         partition = entry.get("@partition", 0)
         if entry.get("@op") == "idle":
-            if as_of is not None:
-                as_of[partition] = max(as_of.get(partition, 0), entry["as_of"])
+            if idle is not None:
+                idle(partition, entry["as_of"])
             continue
         number = counts[partition] = counts.get(partition, -1) + 1
         fields = {name: value for name, value in entry.items() if not name.startswith("@")}

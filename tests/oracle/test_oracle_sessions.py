@@ -1,6 +1,6 @@
 """Sessions, watermark, fates and forgetting, with expectations worked out by hand."""
 import pytest
-from loglines import event, fates_of, run, shared_cases, values_of
+from loglines import event, fates_of, run, values_of
 
 GAP = {"session__gap": "10", "time__out_of_orderness": "0", "time__window_lateness": "1"}
 FRAME = {name: {"op": name} for name in (
@@ -10,7 +10,7 @@ FRAME = {name: {"op": name} for name in (
 
 def sessions_of(lines, key=b"k", **values):
     shard = run(lines, {}, state__keep="365d", **values)[0].shards[0]
-    return sorted((s.start, s.last, s.id, len(s.events), s.rev) for s in shard.keys[key].sessions)
+    return sorted((s.start, s.last, s.id, s.count, s.rev) for s in shard.keys[key].sessions)
 
 
 def test_inclusive_gap():
@@ -138,53 +138,3 @@ def test_raw_is_bounded_by_record_time():
 def test_filter_advances_the_watermark():
     lines = [event(100, kind="bot"), event(80)]
     assert fates_of(lines, event__where='kind != "bot"', **GAP) == ["filtered", "late"]
-
-
-def closed_sessions(shard, everything):
-    """{key: closed sessions} with the values of their events."""
-    found = {}
-    for key, state in shard.keys.items():
-        for session in state.sessions:
-            if everything or session.last + shard.gap < shard.watermark:
-                found.setdefault(key, []).append((session.start, session.last, [
-                    e[2] for e in sorted(session.events, key=lambda e: e[:2])]))
-    return {key: sorted(entries) for key, entries in found.items()}
-
-
-AGG = {"sum": sum, "count": len, "max": max, "min": min, "set": lambda v: sorted(set(v))}
-SHARED = shared_cases("session_cases.json")
-
-
-@pytest.mark.skipif(SHARED is None, reason="session_cases.json not found: set FRESHET_CASES")
-@pytest.mark.parametrize("case", (SHARED or {"cases": []})["cases"], ids=lambda c: c["name"])
-def test_cases_of_other_systems(case):
-    """`expected` as the sessions that stand at the end, and the events that were too late."""
-    slack, lines, sent = case["out_of_orderness_ms"], [], []
-    for entry in case["events"]:
-        if "op" not in entry:
-            sent.append((str(entry["key"]), entry["ts"]))
-            value = 1 if isinstance(entry["value"], str) else entry["value"]
-            lines.append(event(entry["ts"], sent[-1][0], value=value,
-                               **{"_partition": entry["partition"]}))
-        elif entry["op"] == "watermark":
-            lines.append(event(entry["ts"] + 1 + slack, "@clock"))
-    judge, _ = run(lines, {"v": {"op": "last(value)", "over": "session"}},
-                   session__gap=case["gap_ms"], session__lateness=case["lateness_ms"],
-                   time__out_of_orderness=slack, state__keep="365d",
-                   state__max_keys=1000, time__window_lateness="1")
-    wanted, late = {}, []
-    for emit in case["expected"]["emits"]:
-        entries = wanted.setdefault(str(emit["key"]).encode(), {})
-        if emit["kind"] == "retract":
-            del entries[emit["start"], emit["last"]]
-        else:
-            entries[emit["start"], emit["last"]] = emit["agg"]
-    for shard in judge.shards.values():
-        late.append(shard.fates["late"] + shard.fates["windows_only"])
-        everything = case["expected"]["appended_eof"] or \
-            any(entry.get("op") == "eof" for entry in case["events"])
-        found = closed_sessions(shard, everything)
-        found.pop(b"@clock", None)
-        assert {key: {(a, b): AGG[case["agg"]](v) for a, b, v in entries}
-                for key, entries in found.items()} == wanted
-    assert sum(late) == len(case["expected"]["late"])
