@@ -18,6 +18,9 @@ struct event {
     size_t key_len;
     uint64_t hash;
     uint32_t guess; /* of its handle, for prefetching only */
+    bool has_id;
+    struct hash128 id; /* of key and event.id */
+    struct session_event session; /* what sessions see of it, once its time is judged */
     char digits[RULES_KEY_DIGITS];
 };
 
@@ -37,12 +40,19 @@ static void prefetch_slot(const struct shard *shard, const struct record *record
 {
     event->record = record;
     event->key = NULL;
+    event->has_id = false;
     if (record->fate != FATE_NONE || !event_key(shard->rules, event)) {
         event->key_len = 0;
         return;
     }
     event->hash = hash_bytes(event->key, event->key_len);
     keytable_prefetch(&shard->table, event->hash);
+    int id_slot = shard->rules->id_slot;
+    if (id_slot < 0 || record->slots[id_slot].type == VALUE_NULL)
+        return;
+    event->has_id = true;
+    event->id = dedup_fingerprint(event->key, event->key_len, &record->slots[id_slot]);
+    keytable_prefetch(&shard->dedup.table, event->id.low);
 }
 
 static void prefetch_entity(const struct shard *shard, struct event *event)
@@ -122,20 +132,26 @@ static enum fate judge_skew(struct shard *shard, struct event *event)
         if (shard->observed)
             shard_advance_to(shard, seen);
         shard_forget_due(shard);
+        if (rules->id_slot >= 0)
+            dedup_expire(&shard->dedup, shard_watermark_ms(shard));
     }
     if (rules->where && !expr_test(rules->where, &event->input))
         return FATE_FILTERED;
     return FATE_NONE;
 }
 
-static enum fate judge_lateness(struct shard *shard, const struct event *event,
+static enum fate judge_lateness(struct shard *shard, struct event *event,
                                 const struct entity *entity)
 {
     const struct rules *rules = shard->rules;
+    event->session = (struct session_event){.ms = event->input.ts.ms,
+                                            .offset = event->record->offset};
+    if (rules->session_slot >= 0)
+        event->session.tracker = event->record->slots[rules->session_slot];
     int64_t watermark = shard_watermark_ms(shard);
     static const struct sessions none;
     const struct sessions *sessions = entity ? &entity->sessions : &none;
-    if (sessions_accept(sessions, rules, event->input.ts.ms, watermark))
+    if (sessions_accept(sessions, rules, &event->session, watermark))
         return FATE_APPLIED;
     if (clock_add_ms(event->input.ts.ms, rules->window_lateness.ms) >= watermark)
         return FATE_WINDOWS_ONLY;
@@ -221,26 +237,42 @@ static void fold_event(struct shard *shard, uint32_t handle, struct session *ses
 /* ---- entering state ---- */
 
 static struct session_change enter_session(struct shard *shard, uint32_t handle,
-                                           const struct event *event)
+                                           struct event *event)
 {
     const struct rules *rules = shard->rules;
     struct entity *entity = entity_at(shard, handle);
+    event->session.ends = rules->end_when && expr_test(rules->end_when, &event->input);
     uint32_t live_before = entity->sessions.live_count;
     struct session_change change =
-        sessions_enter(&entity->sessions, rules, &shard->pool, event->input.ts.ms,
-                       event->record->offset, shard_watermark_ms(shard));
+        sessions_enter(&entity->sessions, rules, &shard->pool, &event->session,
+                       shard_watermark_ms(shard));
     shard->live_sessions += entity->sessions.live_count;
     shard->live_sessions -= live_before;
     shard->counters.sessions_opened += change.opened;
     shard->counters.sessions_merged += (uint64_t)change.merged;
     shard->counters.sessions_corrected += change.corrected;
+    shard->counters.sessions_split += change.split;
     entity_arm(shard, handle, session_closes_ms(rules, change.session));
     return change;
 }
 
-static void apply_event(struct shard *shard, uint32_t handle, enum fate fate,
-                        const struct event *event)
+/* Keeps the event's id as long as the watermark has not passed it by dedup_window. */
+static void remember_id(struct shard *shard, const struct event *event)
 {
+    const struct rules *rules = shard->rules;
+    int64_t until = clock_add_ms(event->input.ts.ms, rules->dedup_window.ms);
+    if (until < shard_watermark_ms(shard))
+        return;
+    if (dedup_count(&shard->dedup) < rules->dedup_max)
+        dedup_remember(&shard->dedup, &event->id, until);
+    else
+        shard->counters.ids_overflowed++;
+}
+
+static void apply_event(struct shard *shard, uint32_t handle, enum fate fate, struct event *event)
+{
+    if (event->has_id)
+        remember_id(shard, event);
     bool new_life = false;
     if (handle == KEYTABLE_NONE) {
         handle = entity_create(shard, event->key, event->key_len, event->hash);
@@ -296,6 +328,8 @@ static struct verdict apply_record(struct shard *shard, struct event *event)
                                                           &shard->pool, watermark);
     fate = judge_lateness(shard, event, entity);
     int64_t late_by = fate == FATE_APPLIED ? 0 : clock_sub_ms(watermark, event->input.ts.ms);
+    if (fate != FATE_LATE && event->has_id && dedup_knows(&shard->dedup, &event->id))
+        return (struct verdict){FATE_DUPLICATE, 0};
     bool known = entity && !(entity->flags & ENTITY_FORGOTTEN);
     if (fate != FATE_LATE && !known && shard->live_keys >= shard->rules->max_keys)
         return (struct verdict){FATE_OVER_CAPACITY, 0};

@@ -219,6 +219,7 @@ void shard_update_warming(struct shard *shard)
         const struct feature *feature = &rules->set->features[k];
         int64_t from = clock_add_ms(shard->start_ms, rules->max_future_skew.ms);
         int64_t right = clock_add_ms(from, feature_reach_ms(rules, feature));
+        right = clock_add_ms(right, rules_dedup_reach_ms(rules));
         if (shard->as_of_ms >= right)
             continue;
         if (right < shard->warming_until_ms)

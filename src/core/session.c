@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "held.h"
 #include "operator.h"
 
 static size_t session_bytes(const struct rules *rules)
 {
-    return sizeof(struct session) + rules->set->session_acc_bytes;
+    size_t part = rules_part_sessions(rules) ? sizeof(struct session_part) : 0;
+    return sizeof(struct session) + rules->set->session_acc_bytes + part;
 }
 
 static void session_free(const struct rules *rules, struct pool *pool, struct session *session)
@@ -20,42 +22,18 @@ static void session_free(const struct rules *rules, struct pool *pool, struct se
         if (operator_rows[feature->op].scope == FOLDED && feature->window < 0)
             operator_release(pool, feature, session->acc + feature->acc_offset);
     }
+    if (rules_part_sessions(rules))
+        held_release(pool, &session_part(rules, session)->tracker);
     pool_free(pool, session, session_bytes(rules));
 }
 
 /* ---- becoming immutable ---- */
 
-static size_t past_bytes(uint32_t count)
-{
-    return sizeof(struct session_past) + count * sizeof(struct session_span);
-}
-
-/* Remembers the span of an immutable session that is kept no longer. */
-static void past_add(struct sessions *sessions, struct pool *pool, const struct session *session)
-{
-    struct session_span span = {session->start_ms, session->last_ms};
-    struct session_past *past = sessions->past;
-    uint32_t count = past ? past->count : 0;
-    if (count == SESSION_PAST_MAX) {
-        past->older_last_ms = past->spans[0].last_ms;
-        count--;
-        memmove(&past->spans[0], &past->spans[1], count * sizeof span);
-    } else {
-        past = pool_resize(pool, past, past ? past_bytes(count) : 0, past_bytes(count + 1));
-        sessions->past = past;
-    }
-    uint32_t at = count;
-    for (; at > 0 && past->spans[at - 1].start_ms > span.start_ms; at--)
-        past->spans[at] = past->spans[at - 1];
-    past->spans[at] = span;
-    past->count = count + 1;
-}
-
 static void settle_one(struct sessions *sessions, const struct rules *rules, struct pool *pool,
                        struct session *session)
 {
     if (sessions->settled)
-        past_add(sessions, pool, sessions->settled);
+        sessions_past_add(sessions, pool, sessions->settled, session);
     session_free(rules, pool, sessions->settled);
     session->next = NULL;
     sessions->settled = session;
@@ -88,48 +66,104 @@ int sessions_settle(struct sessions *sessions, const struct rules *rules, struct
     return settled;
 }
 
-/* ---- entering ---- */
+/* ---- which sessions an event joins ---- */
 
-static bool session_joins(const struct session *session, const struct rules *rules, int64_t ts_ms)
+/* S11: whether the event (ms, offset) is beyond the session's end. */
+static bool is_beyond(const struct session_part *part, int64_t ms, int64_t offset)
 {
-    return clock_sub_ms(session->start_ms, rules->gap.ms) <= ts_ms &&
-           ts_ms <= clock_add_ms(session->last_ms, rules->gap.ms) &&
-           rules_cut_period(rules, session->last_ms) == rules_cut_period(rules, ts_ms);
+    if (part->end_ms == INT64_MIN)
+        return false;
+    return ms > part->end_ms || (ms == part->end_ms && offset > part->end_offset);
 }
 
-bool sessions_accept(const struct sessions *sessions, const struct rules *rules, int64_t ts_ms,
-                     int64_t watermark_ms)
+static void move_end(struct session_part *part, int64_t ms, int64_t offset)
+{
+    if (part->end_ms != INT64_MIN && !is_beyond(part, ms, offset))
+        return;
+    part->end_ms = ms;
+    part->end_offset = offset;
+}
+
+/* S2, S10, S12; S11 is another matter: it splits. */
+static bool session_reaches(struct session *session, const struct rules *rules,
+                            const struct session_event *event)
+{
+    return clock_sub_ms(session->start_ms, rules->gap.ms) <= event->ms &&
+           event->ms <= clock_add_ms(session->last_ms, rules->gap.ms) &&
+           rules_cut_period(rules, session->last_ms) == rules_cut_period(rules, event->ms) &&
+           (rules->session_slot < 0 ||
+            held_equals(&session_part(rules, session)->tracker, &event->tracker));
+}
+
+static bool session_ended(struct session *session, const struct rules *rules,
+                          const struct session_event *event)
+{
+    if (!rules->end_when)
+        return false;
+    return is_beyond(session_part(rules, session), event->ms, event->offset);
+}
+
+static bool session_joins(struct session *session, const struct rules *rules,
+                          const struct session_event *event)
+{
+    return session_reaches(session, rules, event) && !session_ended(session, rules, event);
+}
+
+bool sessions_accept(const struct sessions *sessions, const struct rules *rules,
+                     const struct session_event *event, int64_t watermark_ms)
 {
     /* Alone it would be a session that ends at ts; joined, it is part of one that is live. */
-    if (session_live(rules, ts_ms, watermark_ms))
+    if (session_live(rules, event->ms, watermark_ms))
         return true;
-    for (const struct session *session = sessions->live; session; session = session->next)
-        if (session_joins(session, rules, ts_ms))
+    for (struct session *session = sessions->live; session; session = session->next)
+        if (session_joins(session, rules, event))
             return true;
     return false;
 }
 
-static struct session *session_open(struct sessions *sessions, const struct rules *rules,
-                                    struct pool *pool, int64_t ts_ms, int64_t offset)
+/* ---- entering ---- */
+
+/* Puts a session at its place in the list. */
+static void session_link(struct sessions *sessions, struct session *session)
 {
-    struct session *session = pool_alloc(pool, session_bytes(rules));
-    session->start_ms = ts_ms;
-    session->last_ms = ts_ms;
-    session->id = offset;
     struct session **at = &sessions->live;
-    while (*at && (*at)->start_ms > ts_ms)
+    while (*at && ((*at)->last_ms > session->last_ms ||
+                   ((*at)->last_ms == session->last_ms && (*at)->id > session->id)))
         at = &(*at)->next;
     session->next = *at;
     *at = session;
+}
+
+static void session_unlink(struct sessions *sessions, const struct session *session)
+{
+    struct session **at = &sessions->live;
+    while (*at != session)
+        at = &(*at)->next;
+    *at = session->next;
+}
+
+static struct session *session_open(struct sessions *sessions, const struct rules *rules,
+                                    struct pool *pool, const struct session_event *event)
+{
+    struct session *session = pool_alloc(pool, session_bytes(rules));
+    session->start_ms = event->ms;
+    session->last_ms = event->ms;
+    session->id = event->offset;
+    if (rules_part_sessions(rules))
+        *session_part(rules, session) = (struct session_part){
+            .start_offset = event->offset,
+            .end_ms = INT64_MIN,
+            .tracker = held_copy(pool, &event->tracker),
+        };
+    session_link(sessions, session);
     sessions->live_count++;
     return session;
 }
 
-/* Takes the session after `into` in the list, which is the one before it in time, into it. */
-static void session_absorb_next(struct sessions *sessions, const struct rules *rules,
-                                struct pool *pool, struct session *into)
+/* Takes a session, which is out of the list already, into an earlier one. */
+static void session_absorb(struct sessions *sessions, const struct rules *rules, struct pool *pool,
+                           struct session *into, struct session *from)
 {
-    struct session *from = into->next;
     const struct feature_set *set = rules->set;
     for (int k = 0; k < set->count; k++) {
         const struct feature *feature = &set->features[k];
@@ -137,84 +171,101 @@ static void session_absorb_next(struct sessions *sessions, const struct rules *r
             operator_merge(pool, feature, into->acc + feature->acc_offset,
                            from->acc + feature->acc_offset);
     }
-    into->start_ms = from->start_ms;
-    into->events += from->events;
-    into->rev = (into->rev + from->rev) & SESSION_REV_MAX;
+    into->last_ms = from->last_ms > into->last_ms ? from->last_ms : into->last_ms;
     if (from->id < into->id) {
         into->id = from->id;
         into->published = from->published;
     }
-    into->next = from->next;
+    if (rules_part_sessions(rules)) {
+        const struct session_part *part = session_part(rules, from);
+        move_end(session_part(rules, into), part->end_ms, part->end_offset);
+    }
+    into->events += from->events;
+    into->rev = (into->rev + from->rev) & SESSION_REV_MAX;
     sessions->live_count--;
     session_free(rules, pool, from);
 }
 
+/* Whether a begins before b; S11 can part sessions in the midst of a millisecond. */
+static bool begins_before(const struct rules *rules, struct session *a, struct session *b)
+{
+    if (a->start_ms != b->start_ms || !rules_part_sessions(rules))
+        return a->start_ms < b->start_ms;
+    return session_part(rules, a)->start_offset < session_part(rules, b)->start_offset;
+}
+
+/* The earliest session that the event joins, or NULL; which may not be the only one. */
+static struct session *first_joined(const struct sessions *sessions, const struct rules *rules,
+                                    const struct session_event *event,
+                                    struct session_change *change, const struct session *other)
+{
+    struct session *first = NULL;
+    for (struct session *session = sessions->live; session; session = session->next) {
+        if (session == other || !session_reaches(session, rules, event))
+            continue;
+        if (session_ended(session, rules, event))
+            change->split = true;
+        else if (!first || begins_before(rules, session, first))
+            first = session;
+    }
+    return first;
+}
+
+static void session_take(struct session *session, const struct rules *rules,
+                         const struct session_event *event)
+{
+    session->events++;
+    if (rules_part_sessions(rules)) {
+        struct session_part *part = session_part(rules, session);
+        if (event->ms < session->start_ms ||
+            (event->ms == session->start_ms && event->offset < part->start_offset))
+            part->start_offset = event->offset;
+        if (event->ends)
+            move_end(part, event->ms, event->offset);
+    }
+    if (event->ms < session->start_ms)
+        session->start_ms = event->ms;
+    if (event->ms > session->last_ms)
+        session->last_ms = event->ms;
+}
+
+/* S11: whether the earlier session had ended when the later one began. */
+static bool are_parted(const struct rules *rules, struct session *earlier, struct session *later)
+{
+    if (!rules->end_when)
+        return false;
+    return is_beyond(session_part(rules, earlier), later->start_ms,
+                     session_part(rules, later)->start_offset);
+}
+
 struct session_change sessions_enter(struct sessions *sessions, const struct rules *rules,
-                                     struct pool *pool, int64_t ts_ms, int64_t offset,
+                                     struct pool *pool, const struct session_event *event,
                                      int64_t watermark_ms)
 {
     struct session_change change = {0};
-    struct session *session = sessions->live;
-    while (session && !session_joins(session, rules, ts_ms))
-        session = session->next;
+    struct session *session = first_joined(sessions, rules, event, &change, NULL), *later;
     if (!session) {
-        session = session_open(sessions, rules, pool, ts_ms, offset);
+        session = session_open(sessions, rules, pool, event);
         change.opened = true;
-        change.corrected = session_closed(rules, ts_ms, watermark_ms);
-    } else {
-        change.corrected = session_closed(rules, session->last_ms, watermark_ms);
-        while (session->next && session_joins(session->next, rules, ts_ms)) {
-            change.corrected |= session_closed(rules, session->next->last_ms, watermark_ms);
-            session_absorb_next(sessions, rules, pool, session);
-            change.merged++;
-        }
-        if (ts_ms < session->start_ms)
-            session->start_ms = ts_ms;
-        if (ts_ms > session->last_ms)
-            session->last_ms = ts_ms;
     }
-    session->events++;
+    change.corrected = session_closed(rules, session->last_ms, watermark_ms);
+    session_take(session, rules, event);
+    while (!change.opened && sessions->live_count > 1 &&
+           (later = first_joined(sessions, rules, event, &change, session)) &&
+           !are_parted(rules, session, later)) {
+        change.corrected |= session_closed(rules, later->last_ms, watermark_ms);
+        session_unlink(sessions, later);
+        session_absorb(sessions, rules, pool, session, later);
+        change.merged++;
+    }
+    if (rules_part_sessions(rules)) {
+        session_unlink(sessions, session); /* it may be newer now than those before it */
+        session_link(sessions, session);
+    }
     if (change.corrected)
         session->rev = (session->rev + 1 + (uint32_t)change.merged) & SESSION_REV_MAX;
     change.session = session;
     return change;
-}
-
-/* ---- order by start ---- */
-
-uint32_t sessions_number(const struct sessions *sessions, const struct session *session)
-{
-    uint32_t number = sessions->settled_count + 1;
-    for (const struct session *live = sessions->live; live; live = live->next)
-        number += live->start_ms < session->start_ms;
-    if (sessions->settled)
-        number -= sessions->settled->start_ms >= session->start_ms;
-    for (uint32_t k = sessions->past ? sessions->past->count : 0; k > 0; k--)
-        number -= sessions->past->spans[k - 1].start_ms >= session->start_ms;
-    return number;
-}
-
-/* Takes a span that begins before the session and after the best one so far. */
-static void take_previous(struct session_span *best, const struct session *session,
-                          int64_t start_ms, int64_t last_ms)
-{
-    if (start_ms < session->start_ms && start_ms > best->start_ms)
-        *best = (struct session_span){start_ms, last_ms};
-}
-
-bool sessions_previous_last(const struct sessions *sessions, const struct session *session,
-                            int64_t *last_ms)
-{
-    struct session_span before = {.start_ms = INT64_MIN};
-    for (const struct session *live = sessions->live; live; live = live->next)
-        take_previous(&before, session, live->start_ms, live->last_ms);
-    if (sessions->settled)
-        take_previous(&before, session, sessions->settled->start_ms, sessions->settled->last_ms);
-    const struct session_past *past = sessions->past;
-    for (uint32_t k = past ? past->count : 0; k > 0; k--)
-        take_previous(&before, session, past->spans[k - 1].start_ms, past->spans[k - 1].last_ms);
-    *last_ms = before.start_ms != INT64_MIN ? before.last_ms : past ? past->older_last_ms : 0;
-    return sessions_number(sessions, session) > 1;
 }
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool)
@@ -225,7 +276,6 @@ void sessions_release(struct sessions *sessions, const struct rules *rules, stru
         sessions->live = next;
     }
     session_free(rules, pool, sessions->settled);
-    if (sessions->past)
-        pool_free(pool, sessions->past, past_bytes(sessions->past->count));
+    sessions_past_release(sessions, pool);
     *sessions = (struct sessions){0};
 }

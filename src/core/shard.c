@@ -30,6 +30,7 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     pool_init(&shard->pool);
     deadlines_init(&shard->decay);
     deadlines_init(&shard->forget);
+    dedup_init(&shard->dedup);
     const struct feature_set *set = rules->set;
     shard->entity_bytes = (uint32_t)(sizeof(struct entity) +
                                      (size_t)set->window_count * sizeof(struct panes *));
@@ -46,6 +47,7 @@ void shard_close(struct shard *shard)
     pool_fini(&shard->pool);
     deadlines_free(&shard->decay);
     deadlines_free(&shard->forget);
+    dedup_free(&shard->dedup);
     keytable_free(&shard->table);
     for (uint32_t k = 0; k < shard->chunk_count; k++)
         memory_free(shard->chunks[k]);
@@ -238,7 +240,8 @@ static size_t state_bytes(const struct shard *shard)
 {
     return shard->pool.system_bytes + keytable_bytes(&shard->table) +
            (size_t)shard->chunk_count * ENTITY_CHUNK * shard->entity_bytes +
-           deadlines_bytes(&shard->decay) + deadlines_bytes(&shard->forget);
+           deadlines_bytes(&shard->decay) + deadlines_bytes(&shard->forget) +
+           dedup_bytes(&shard->dedup);
 }
 
 void shard_status(const struct shard *shard, struct shard_status *status)
@@ -258,6 +261,7 @@ void shard_status(const struct shard *shard, struct shard_status *status)
     status->inflight = shard->inflight_rows;
     status->unsynced = shard->unsynced;
     status->held = shard->next_offset - 1 < shard->lease.hold;
+    status->ids_remembered = dedup_count(&shard->dedup);
     status->state_bytes = state_bytes(shard);
     status->warming = shard->warming[0] ? shard->warming : NULL;
 }

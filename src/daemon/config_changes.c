@@ -100,6 +100,16 @@ static bool needs_session(const struct feature *feature)
     return feature->window < 0 && op->scope != DERIVED && !(op->flags & UNBOUNDED);
 }
 
+/* How much further back an event can lie whose id decides about one within reach. */
+static int64_t dedup_reach_ms(const struct config *config)
+{
+    if (*config->event_id == '\0')
+        return 0;
+    int64_t reach_ms =
+        clock_add_ms(config->event_dedup_window.ms, config->time_out_of_orderness.ms);
+    return clock_add_ms(reach_ms, config->time_max_future_skew.ms);
+}
+
 int64_t config_reach_ms(const struct config *config, const struct feature_set *set)
 {
     int64_t reach_ms = config->window_lateness.ms;
@@ -117,7 +127,7 @@ int64_t config_reach_ms(const struct config *config, const struct feature_set *s
         if (needs_session(&set->features[i]) && config->session_cut_at >= 0 &&
             session_ms > reach_ms)
             reach_ms = session_ms;
-    return reach_ms;
+    return clock_add_ms(reach_ms, dedup_reach_ms(config));
 }
 
 int64_t config_ttl_ms(const struct config *config, const struct feature_set *set)

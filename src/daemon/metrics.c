@@ -94,6 +94,8 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return (double)engine->totals.rows_foreign;
     case METRIC_SESSIONS_OPEN:
         return (double)scrape->total.sessions_live;
+    case METRIC_DEDUP_OVERFLOWS:
+        return (double)scrape->total.ids_overflowed;
     case METRIC_STATE_BYTES:
         return (double)scrape->total.state_bytes;
     case METRIC_ROWS:
@@ -139,6 +141,8 @@ static double partition_value(const struct partition *partition, enum metric_id 
         return status.watermark.ms == INT64_MIN ? 0 : seconds(status.watermark.ms);
     case METRIC_STATE_KEYS:
         return (double)status.keys;
+    case METRIC_DEDUP_IDS:
+        return (double)status.ids_remembered;
     case METRIC_ROWS_DIRTY:
         return (double)(status.dirty + status.inflight + status.unsynced);
     default:
@@ -251,6 +255,7 @@ static void append_labelled(struct scrape *scrape, enum metric_id id)
         labelled(scrape, "closed", scrape->total.sessions_closed);
         labelled(scrape, "merged", scrape->total.sessions_merged);
         labelled(scrape, "corrected", scrape->total.sessions_corrected);
+        labelled(scrape, "split", scrape->total.sessions_split);
         break;
     case METRIC_REDIS_BATCHES:
         labelled(scrape, "ok", totals->batches_ok);

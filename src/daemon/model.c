@@ -80,7 +80,7 @@ static void check_writers(const struct model *model, const struct config *config
     memory_free(list);
 }
 
-/* The slot of event.key or event.time; -1 when the schema has no such field. */
+/* The slot of a field; -1 when the schema has no such field. */
 static int resolve(const struct config *config, enum config_row_id row, const char *path,
                    const struct fieldspace *fields, struct value_kind *kind,
                    struct config_errors *errors)
@@ -92,18 +92,46 @@ static int resolve(const struct config *config, enum config_row_id row, const ch
     return slot;
 }
 
+/* The slot of a field that names something; -1 when there is none, or path is empty. */
+static int resolve_name(const struct config *config, enum config_row_id row, const char *path,
+                        const struct fieldspace *fields, const char *what, struct value_kind *kind,
+                        struct config_errors *errors)
+{
+    if (*path == '\0')
+        return -1;
+    int slot = resolve(config, row, path, fields, kind, errors);
+    if (slot >= 0 && kind->type != VALUE_STRING && kind->type != VALUE_BYTES &&
+        kind->type != VALUE_LONG)
+        config_complain(config, row, 0, errors,
+                        "\"%s\" cannot name %s (choose a field that is a string, bytes, an int or "
+                        "a long)", path, what);
+    return slot;
+}
+
+/* NULL when the text is empty or wrong. */
+static struct expr *compile_condition(const struct config *config, enum config_row_id row,
+                                      const char *text, const struct fieldspace *fields,
+                                      struct config_errors *errors)
+{
+    if (*text == '\0')
+        return NULL;
+    struct expr_error err;
+    struct expr *condition = expr_compile(text, fields, &err);
+    if (!condition)
+        config_complain(config, row, err.column, errors, "%s", err.message);
+    else if (expr_kind(condition).type != VALUE_BOOL)
+        config_complain(config, row, 0, errors,
+                        "is not true or false (write a condition such as event_type == \"click\")");
+    return condition;
+}
+
 static void bind_event(struct model *model, const struct config *config,
                        const struct fieldspace *fields, struct config_errors *errors)
 {
     struct value_kind kind;
     struct rules *rules = &model->rules;
-    rules->key_slot =
-        resolve(config, CONFIG_ROW_event_key, config->event_key, fields, &model->key_kind, errors);
-    if (rules->key_slot >= 0 && model->key_kind.type != VALUE_STRING &&
-        model->key_kind.type != VALUE_BYTES && model->key_kind.type != VALUE_LONG)
-        config_complain(config, CONFIG_ROW_event_key, 0, errors,
-                        "\"%s\" cannot name an entity (choose a field that is a string, bytes, "
-                        "an int or a long)", config->event_key);
+    rules->key_slot = resolve_name(config, CONFIG_ROW_event_key, config->event_key, fields,
+                                   "an entity", &model->key_kind, errors);
     rules->time_slot =
         resolve(config, CONFIG_ROW_event_time, config->event_time, fields, &kind, errors);
     if (rules->time_slot >= 0 && kind.type != VALUE_LONG)
@@ -113,15 +141,14 @@ static void bind_event(struct model *model, const struct config *config,
     if (rules->time_slot >= 0)
         projection_mark_time(model->projection, rules->time_slot,
                              (enum avro_time_unit)(AVRO_TIME_S + (int)config->event_time_unit));
-    if (*config->event_where == '\0')
-        return;
-    struct expr_error err;
-    model->where = expr_compile(config->event_where, fields, &err);
-    if (!model->where)
-        config_complain(config, CONFIG_ROW_event_where, err.column, errors, "%s", err.message);
-    else if (expr_kind(model->where).type != VALUE_BOOL)
-        config_complain(config, CONFIG_ROW_event_where, 0, errors,
-                        "is not true or false (write a condition such as event_type == \"click\")");
+    rules->id_slot = resolve_name(config, CONFIG_ROW_event_id, config->event_id, fields,
+                                  "an event", &kind, errors);
+    rules->session_slot = resolve_name(config, CONFIG_ROW_session_id, config->session_id, fields,
+                                       "a session", &kind, errors);
+    model->where =
+        compile_condition(config, CONFIG_ROW_event_where, config->event_where, fields, errors);
+    model->end_when = compile_condition(config, CONFIG_ROW_session_end_when,
+                                        config->session_end_when, fields, errors);
 }
 
 static struct feature_set *load_features(const struct inifile *file,
@@ -198,6 +225,7 @@ static void fill_rules(struct model *model, const struct config *config)
 {
     struct rules *rules = &model->rules;
     rules->where = model->where;
+    rules->end_when = model->end_when;
     rules->set = model->set;
     rules->out_of_orderness = config->time_out_of_orderness;
     rules->max_future_skew = config->time_max_future_skew;
@@ -210,6 +238,8 @@ static void fill_rules(struct model *model, const struct config *config)
     rules->zone = config->time_zone_offset;
     rules->cut_at_ms = config->session_cut_at;
     rules->cut_every = config->session_cut_every;
+    rules->dedup_window = config->event_dedup_window;
+    rules->dedup_max = (uint64_t)config->event_dedup_max;
     rules->keep = config->state_keep;
     rules->max_keys = (uint64_t)config->state_max_keys;
     rules->delete_forgotten = config->state_on_forget == CONFIG_STATE_ON_FORGET_DELETE;
@@ -251,6 +281,7 @@ void model_free(struct model *model)
         return;
     feature_set_free(model->set);
     expr_free(model->where);
+    expr_free(model->end_when);
     projection_free(model->projection);
     avroschema_free(model->reader);
     memory_free(model);

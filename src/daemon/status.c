@@ -11,6 +11,8 @@ void engine_add_counters(struct shard_status *to, const struct shard_status *fro
     to->sessions_closed += from->sessions_closed;
     to->sessions_merged += from->sessions_merged;
     to->sessions_corrected += from->sessions_corrected;
+    to->sessions_split += from->sessions_split;
+    to->ids_overflowed += from->ids_overflowed;
     to->future_clamped += from->future_clamped;
     to->addends_clamped += from->addends_clamped;
     to->offset_gaps += from->offset_gaps;
@@ -63,10 +65,15 @@ static void alarm_partition(const struct partition *partition, status_alarm *ala
 {
     struct shard_status status;
     shard_status(partition->shard, &status);
-    if (status.keys >= partition->engine->model->rules.max_keys)
+    const struct rules *rules = &partition->engine->model->rules;
+    if (status.keys >= rules->max_keys)
         alarm(context, "over_capacity",
               "A shard holds state.max_keys keys and turns new ones away: raise it, or add "
               "partitions and daemons.");
+    if (rules->id_slot >= 0 && status.ids_remembered >= rules->dedup_max)
+        alarm(context, "dedup_full",
+              "A shard remembers event.dedup_max ids and no further ones, so their duplicates "
+              "count: raise it, or shorten event.dedup_window.");
     if (partition->behind_since.ms != 0)
         alarm(context, "log_lost",
               "Rows in Redis are of a later offset than the log has: the topic was made anew or "

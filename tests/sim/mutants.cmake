@@ -30,7 +30,7 @@ sim_mutant(closed_at_deadline rowmaker.c
     "session_closed(rules, session->last_ms, row_frontier_ms(rules, as_of_ms))"
     "session_closed(rules, session->last_ms, row_frontier_ms(rules, as_of_ms) + 1)")
 sim_mutant(lateness_of_the_event session.c
-    "if (session_joins(session, rules, ts_ms))\n            return true" "return false")
+    "if (session_joins(session, rules, event))\n            return true" "return false")
 sim_mutant(tail_too_short rowmaker.c
     "pane_tail(window, phase, as_of_ms)" "pane_tail(window, phase, as_of_ms) + 1")
 sim_mutant(no_decay due.c "entity_dirty(shard, deadline.handle, QUEUE_DECAY)" "(void)0")
@@ -46,7 +46,7 @@ sim_mutant(sweep_spares_all shard.c
     "return entity_find(shard, key, len, hash_bytes(key, len)) != KEYTABLE_NONE || true")
 sim_mutant(loss_between_batches lease.c
     "lease_refused(lease, true); /* it took" "(void)lease; /* it took")
-sim_mutant(order_by_end session.c
-    "start_ms > best->start_ms" "best->start_ms == INT64_MIN")
+sim_mutant(order_by_end sessionpast.c
+    "is_before(best, &span)" "best->start_ms == INT64_MIN")
 sim_mutant(forgotten_by_raw due.c
     "&shard->forget, watermark, &deadline" "&shard->forget, watermark = shard->raw_ms, &deadline")

@@ -863,7 +863,8 @@ int main(void)
     struct fieldspace space = corekit_fields();
     struct expr_error error;
     struct expr *where = expr_compile("type is null or type != \"tick\"", &space, &error);
-    sim.rules = (struct rules){.key_slot = SLOT_KEY, .time_slot = SLOT_TS, .where = where};
+    sim.rules = (struct rules){.key_slot = SLOT_KEY, .time_slot = SLOT_TS,
+                               .session_slot = -1, .id_slot = -1, .where = where};
     struct feature_set *set = corekit_features(features_text);
     sim.rules.set = set;
 

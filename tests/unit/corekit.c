@@ -120,6 +120,8 @@ void corekit_init(struct corekit *kit, const char *features)
     kit->rules = (struct rules){
         .key_slot = SLOT_KEY,
         .time_slot = SLOT_TS,
+        .session_slot = -1,
+        .id_slot = -1,
         .set = kit->set,
         .max_future_skew = {3600000},
         .window_lateness = {10},
@@ -127,17 +129,29 @@ void corekit_init(struct corekit *kit, const char *features)
         .cut_at_ms = -1,
         .cut_every = {86400000},
         .keep = {1000},
+        .dedup_window = {100},
+        .dedup_max = 1000,
         .max_keys = 1000000,
     };
 }
 
-void corekit_where(struct corekit *kit, const char *text)
+static struct expr *compile(const char *text)
 {
     struct fieldspace space = corekit_fields();
     struct expr_error error;
-    kit->where = expr_compile(text, &space, &error);
-    assert_non_null(kit->where);
-    kit->rules.where = kit->where;
+    struct expr *expr = expr_compile(text, &space, &error);
+    assert_non_null(expr);
+    return expr;
+}
+
+void corekit_where(struct corekit *kit, const char *text)
+{
+    kit->rules.where = kit->where = compile(text);
+}
+
+void corekit_end_when(struct corekit *kit, const char *text)
+{
+    kit->rules.end_when = kit->end_when = compile(text);
 }
 
 void corekit_open(struct corekit *kit)
@@ -156,8 +170,8 @@ void corekit_fini(struct corekit *kit)
     shard_close(kit->shard);
     arena_free(&kit->arena);
     feature_set_free(kit->set);
-    if (kit->where)
-        expr_free(kit->where);
+    expr_free(kit->where);
+    expr_free(kit->end_when);
 }
 
 enum fate corekit_event(struct corekit *kit, const struct corekit_event *event)

@@ -27,7 +27,7 @@ struct corekit_event {
 struct corekit {
     struct rules rules;
     struct feature_set *set;
-    struct expr *where;
+    struct expr *where, *end_when;
     struct shard *shard;
     struct arena arena; /* of rows */
     int64_t offset;     /* of the next record */
@@ -45,6 +45,7 @@ struct feature_set *corekit_features(const char *ini);
  * 10 ms, skew 1 h. The test may change them (not the set) before corekit_open. */
 void corekit_init(struct corekit *kit, const char *features);
 void corekit_where(struct corekit *kit, const char *text); /* event.where */
+void corekit_end_when(struct corekit *kit, const char *text); /* session.end_when */
 void corekit_open(struct corekit *kit);
 /* corekit_init and corekit_open. */
 void corekit_start(struct corekit *kit, const char *features);

@@ -299,7 +299,7 @@ static void checks_of_values(void **state)
                 "freshet.ini:2: unknown section [checkpoint] (see freshetd --dump config)\n"
                 "freshet.ini:5: unknown key gpa in [session] (did you mean gap?)\n"
                 "freshet.ini:6: unknown key nothing_like_it in [session] (it has gap, lateness, "
-                "cut_at, cut_every)\n");
+                "cut_at, cut_every, end_when, id)\n");
     expect_said("[session]\ngap = 0\nlateness = -1s\n",
                 "freshet.ini:2: session.gap: 0 is too small (at least 1ms, at most 365d)\n"
                 "freshet.ini:3: session.lateness: \"-1s\" is not a duration such as 250ms, 30s, "

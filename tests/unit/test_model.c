@@ -52,13 +52,24 @@ static void the_shop(void **state)
     struct config_errors errors = {0};
     set_all(standard, sizeof standard / sizeof *standard);
     setenv("FRESHET_EVENT_WHERE", "quantity > 0", 1);
+    setenv("FRESHET_EVENT_ID", "event_id", 1);
+    setenv("FRESHET_SESSION_END_WHEN", "event_type == \"purchase\"", 1);
     struct config *config = config_load(NULL, &errors);
     struct model *model = model_load(config, &errors);
     unsetenv("FRESHET_EVENT_WHERE");
+    unsetenv("FRESHET_EVENT_ID");
+    unsetenv("FRESHET_SESSION_END_WHEN");
     assert_int_equal(errors.count, 0);
     assert_non_null(model);
+    assert_string_equal(projection_slot_path(model->projection, model->rules.id_slot),
+                        "event_id");
+    assert_int_equal(model->rules.session_slot, -1);
+    assert_ptr_equal(model->rules.end_when, model->end_when);
+    assert_non_null(model->end_when);
+    assert_int_equal(model->rules.dedup_window.ms, 86400000);
+    assert_int_equal(model->rules.dedup_max, 10000000);
     assert_int_equal(model->key_kind.type, VALUE_STRING);
-    assert_int_equal(model->slot_count, 7);
+    assert_int_equal(model->slot_count, 8);
     assert_string_equal(projection_slot_path(model->projection, model->rules.key_slot),
                         "user_id");
     assert_string_equal(projection_slot_path(model->projection, model->rules.time_slot),
@@ -89,6 +100,9 @@ static void versions(void **state)
     assert_int_not_equal(version_with("FRESHET_TIME_MAX_AGE", "1d", &said), plain);
     assert_int_not_equal(version_with("FRESHET_EVENT_WHERE", "quantity > 0", &said), plain);
     assert_int_not_equal(version_with("FRESHET_EVENT_KEY", "event_id", &said), plain);
+    assert_int_not_equal(version_with("FRESHET_EVENT_ID", "event_id", &said), plain);
+    assert_int_not_equal(version_with("FRESHET_SESSION_ID", "country", &said), plain);
+    assert_int_not_equal(version_with("FRESHET_SESSION_END_WHEN", "quantity > 9", &said), plain);
     assert_int_equal(said.len, 0);
     text_free(&said);
 }
@@ -110,6 +124,11 @@ static void refused(void **state)
     expect_refused("FRESHET_EVENT_TIME", "country", "is no time");
     expect_refused("FRESHET_EVENT_WHERE", "quantity", "is not true or false");
     expect_refused("FRESHET_EVENT_WHERE", "quantity >", "event.where: ");
+    expect_refused("FRESHET_SESSION_END_WHEN", "quantity", "is not true or false");
+    expect_refused("FRESHET_SESSION_END_WHEN", "nothing == 1", "session.end_when: ");
+    expect_refused("FRESHET_SESSION_ID", "price", "cannot name a session");
+    expect_refused("FRESHET_EVENT_ID", "price", "cannot name an event");
+    expect_refused("FRESHET_EVENT_ID", "nothing", "event.id: ");
     expect_refused("FRESHET_REDIS_TTL", "1d", "is less than the reach of the features");
     expect_refused("FRESHET_SCHEMA_READER", "/nowhere", "No such file");
     expect_refused("FRESHET_SCHEMA_READER", FRESHET_SOURCE_DIR "/LICENSE", "/LICENSE:");

@@ -18,7 +18,10 @@ enum {
 struct rules {
     int key_slot;
     int time_slot;
-    const struct expr *where; /* NULL: every event */
+    int session_slot; /* session.id: a tracker's session is part of the key of S2; -1: none */
+    int id_slot;      /* event.id: its events are deduplicated; -1: none */
+    const struct expr *where;    /* NULL: every event */
+    const struct expr *end_when; /* session.end_when; NULL: none */
     const struct feature_set *set;
 
     struct duration out_of_orderness;
@@ -33,6 +36,8 @@ struct rules {
     int64_t cut_at_ms; /* of the day; -1: no cut */
     struct duration cut_every;
     struct duration keep;
+    struct duration dedup_window;
+    uint64_t dedup_max; /* ids a shard remembers */
     uint64_t max_keys; /* of a shard */
     bool delete_forgotten;
 };
@@ -44,6 +49,21 @@ static inline int64_t rules_cut_period(const struct rules *rules, int64_t t_ms)
         return 0;
     int64_t local = clock_add_ms(t_ms, rules->zone.ms - rules->cut_at_ms);
     return clock_floor_div(local, rules->cut_every.ms);
+}
+
+/* Whether something beside the gap and the cut keeps events from a session (S11, S12). */
+static inline bool rules_part_sessions(const struct rules *rules)
+{
+    return rules->end_when || rules->session_slot >= 0;
+}
+
+/* How far back deduplication can decide about an event (design: semantics, section 9). */
+static inline int64_t rules_dedup_reach_ms(const struct rules *rules)
+{
+    if (rules->id_slot < 0)
+        return 0;
+    int64_t reach = clock_add_ms(rules->dedup_window.ms, rules->out_of_orderness.ms);
+    return clock_add_ms(reach, rules->max_future_skew.ms);
 }
 
 enum { RULES_KEY_DIGITS = 24 }; /* room for a key that is a long */

@@ -1,15 +1,20 @@
-/* Sessions of one key (design: semantics, section 3, rules S1 to S10).
+/* Sessions of one key (design: semantics, section 3).
  *
- * The live ones are a list, newest first; they are disjoint and ordered, and the newest immutable
+ * The live ones are a list, newest (largest last, then larger id) first, and the newest immutable
  * one ends before all of them. It is kept whole, because it may still be shown. A live session can
  * grow back over immutable ones, since an event joins only what is live: of some before the kept
- * one the span stays, so that the order by start is known. */
+ * one the span stays, so that the order by start is known.
+ *
+ * Live sessions are disjoint, unless the rules part them by an event that ends them
+ * (session.end_when) or by a tracker's session id (session.id): then they may overlap, and each has
+ * a session_part after its accumulators. */
 #ifndef FRESHET_SESSION_H
 #define FRESHET_SESSION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "operator_state.h"
 #include "pool.h"
 #include "rules.h"
 
@@ -21,18 +26,29 @@ struct session {
     uint32_t rev : 31;      /* S8 */
     uint32_t published : 1; /* an observer was told of it as a closed one (effect.h) */
     struct session *next; /* the one before it in time, or NULL */
-    char acc[];           /* feature_set.session_acc_bytes */
+    char acc[];           /* feature_set.session_acc_bytes, then the session_part if there is one */
 };
 
-enum { SESSION_REV_MAX = INT32_MAX };
-enum { SESSION_PAST_MAX = 8 }; /* spans remembered; those before them count as earlier than all */
+/* What parts a session from others; only when rules_part_sessions. */
+struct session_part {
+    int64_t start_offset; /* of its first event, which is at start_ms */
+    int64_t end_ms, end_offset; /* S11: its greatest event that ends it; INT64_MIN: none */
+    struct held_value tracker;  /* S12: the value of session.id */
+};
 
+enum {
+    SESSION_REV_MAX = INT32_MAX,
+    SESSION_PAST_KEPT = 8,   /* spans remembered, though no session begins before them */
+    SESSION_PAST_MAX = 1024, /* spans remembered; those before them count as earlier than all */
+};
+
+/* Spans of immutable sessions, for the order by start. */
 struct session_past {
-    int64_t older_last_ms; /* end of the newest whose span is not remembered */
-    uint32_t count;
     struct session_span {
         int64_t start_ms, last_ms;
-    } spans[]; /* ascending by start */
+    } older; /* the newest that is not remembered; start_ms INT64_MIN: none */
+    uint32_t count;
+    struct session_span spans[]; /* ascending by start, then last */
 };
 
 struct sessions {
@@ -43,13 +59,27 @@ struct sessions {
     struct session_past *past;  /* the immutable ones before the kept one; NULL: none */
 };
 
+/* What sessions see of an event. */
+struct session_event {
+    int64_t ms; /* after T2 */
+    int64_t offset;
+    bool ends;            /* S11: session.end_when is true for it */
+    struct value tracker; /* S12: session.id */
+};
+
 /* What an event does to the sessions of its key. */
 struct session_change {
     struct session *session; /* that holds the event now */
     bool opened;             /* it was made by this event */
     bool corrected;          /* it was closed by the watermark before this event */
+    bool split;              /* it was kept out of a session that had ended (S11) */
     int merged;              /* sessions that went into it, beyond one */
 };
+
+static inline struct session_part *session_part(const struct rules *rules, struct session *session)
+{
+    return (struct session_part *)(void *)(session->acc + rules->set->session_acc_bytes);
+}
 
 /* S5: whether a session that ends at last_ms is closed at the watermark. */
 static inline bool session_closed(const struct rules *rules, int64_t last_ms, int64_t watermark_ms)
@@ -75,14 +105,14 @@ static inline bool session_live(const struct rules *rules, int64_t last_ms, int6
 int sessions_settle(struct sessions *sessions, const struct rules *rules, struct pool *pool,
                     int64_t watermark_ms);
 
-/* S2, S4: whether an event at ts can enter a session. The sessions must be settled. */
-bool sessions_accept(const struct sessions *sessions, const struct rules *rules, int64_t ts_ms,
-                     int64_t watermark_ms);
+/* S2, S4: whether an event can enter a session. The sessions must be settled. */
+bool sessions_accept(const struct sessions *sessions, const struct rules *rules,
+                     const struct session_event *event, int64_t watermark_ms);
 
 /* Enters an accepted event: extends, merges or opens. Feature accumulators of merged sessions are
  * merged; the event itself is not yet added to them. */
 struct session_change sessions_enter(struct sessions *sessions, const struct rules *rules,
-                                     struct pool *pool, int64_t ts_ms, int64_t offset,
+                                     struct pool *pool, const struct session_event *event,
                                      int64_t watermark_ms);
 
 /* The newest session: the one a row shows, or NULL. */
@@ -97,6 +127,12 @@ uint32_t sessions_number(const struct sessions *sessions, const struct session *
 /* The end of the one before it by start; false when there is none. */
 bool sessions_previous_last(const struct sessions *sessions, const struct session *session,
                             int64_t *last_ms);
+
+/* sessionpast.c: remembers the span of an immutable session that is kept no longer, because
+ * shown takes its place. */
+void sessions_past_add(struct sessions *sessions, struct pool *pool, const struct session *session,
+                       const struct session *shown);
+void sessions_past_release(struct sessions *sessions, struct pool *pool);
 
 void sessions_release(struct sessions *sessions, const struct rules *rules, struct pool *pool);
 

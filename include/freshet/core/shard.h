@@ -107,6 +107,9 @@ struct shard_status {
     size_t state_bytes;
     uint64_t fates[FATE_COUNT_OF];
     uint64_t sessions_opened, sessions_closed, sessions_merged, sessions_corrected;
+    uint64_t sessions_split;
+    uint64_t ids_remembered; /* for deduplication, now */
+    uint64_t ids_overflowed; /* not remembered, because dedup_max were */
     uint64_t future_clamped, addends_clamped, offset_gaps, decay_rows, event_rows;
     const char *warming; /* NULL: none */
 };

@@ -3,6 +3,7 @@
 #define FRESHET_SHARDSTATE_H
 
 #include "deadlines.h"
+#include "dedup.h"
 #include "effect.h"
 #include "keytable.h"
 #include "pool.h"
@@ -77,6 +78,8 @@ struct shard {
     uint64_t live_keys;    /* not forgotten */
     uint64_t forgotten_keys;
     uint64_t live_sessions;
+
+    struct dedup dedup; /* ids seen, when rules.id_slot is set */
 
     /* what is due */
     struct deadlines decay;  /* by as_of: a pane leaves, a session closes or hides */

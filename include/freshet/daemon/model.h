@@ -18,6 +18,7 @@ struct model {
     int slot_count;                /* values that a plan fills in for each datum */
     struct value_kind key_kind;    /* of rules.key_slot: string, bytes or long */
     struct expr *where;            /* event.where, or NULL */
+    struct expr *end_when;         /* session.end_when, or NULL */
     struct feature_set *set;
     struct rules rules; /* for the core; points into this model */
 };
