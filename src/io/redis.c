@@ -124,24 +124,34 @@ static void on_down(void *context, const char *why, bool timed_out)
     redis_changed(redis);
 }
 
+static void pause_for(struct redis *redis, const struct redis_error *error, const char *text)
+{
+    trouble_begins(redis, error->trouble, text);
+    if (!redis->paused && redis->link.state == REDIS_LINK_UP) {
+        redis->paused = true; /* others in flight may come back with the same error */
+        wait(redis, error->remedy != REDIS_REMEDY_WAIT);
+    }
+    redis_changed(redis);
+}
+
 static enum redis_result refused(struct redis *redis, const char *text)
 {
     const struct redis_error *error = redis_error_find(text);
     redis->health.errors++;
     switch (error->remedy) {
     case REDIS_REMEDY_LOAD:
+        if (redis->scripts_missing > 0) /* they are on their way */
+            break;
         redis_setup_scripts(redis);
+        if (redis->reloaded) /* to no avail: do we talk to several servers? */
+            pause_for(redis, error, text);
+        redis->reloaded = true;
         break;
     case REDIS_REMEDY_RECONNECT:
         redis_give_up(redis, error, text);
         break;
     default:
-        trouble_begins(redis, error->trouble, text);
-        if (!redis->paused && redis->link.state == REDIS_LINK_UP) {
-            redis->paused = true; /* others in flight may come back with the same error */
-            wait(redis, error->remedy == REDIS_REMEDY_WAIT_LONG);
-        }
-        redis_changed(redis);
+        pause_for(redis, error, text);
     }
     return REDIS_RESULT_REFUSED;
 }
@@ -157,6 +167,7 @@ static enum redis_result judge(struct redis *redis, const struct redis_reply *re
             return refused(redis, text);
         result = text[0] == 'F' ? REDIS_RESULT_FENCED : REDIS_RESULT_ROLLBACK;
     }
+    redis->reloaded = false;
     if (!redis->paused && redis->health.connected)
         redis_trouble_ends(redis);
     return result;

@@ -118,14 +118,18 @@ static void on_input(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
         return;
     }
     redis_reply_feed(link->reader, buffer->base, (size_t)len);
+    link->unfinished += (size_t)len;
     /* An answer may drop the link, but the reader lives until the close callback. */
     while (link->state == REDIS_LINK_UP) {
         bool broken;
         struct redis_reply *reply = redis_reply_next(link->reader, &broken);
         if (broken)
             link_close(link, "protocol error in a reply", false);
+        if (!broken && !reply && link->unfinished > REDIS_REPLY_MAX)
+            link_close(link, "a reply of more than 16 MiB", false);
         if (!reply)
             return;
+        link->unfinished = 0;
         link->heard_ms = uv_now(link->loop);
         link->overdue = false;
         take_reply(link, reply);
@@ -243,6 +247,7 @@ static void begin_attempt(struct redis_link *link)
     link->state = REDIS_LINK_CONNECTING;
     link->timed_out = false;
     link->reader = redis_reply_reader_open();
+    link->unfinished = 0;
     link->socket.handle.data = link;
     link->connect.data = link;
     uv_timer_start(&link->timer, on_timer, link->connect_timeout_ms, 0);

@@ -7,6 +7,8 @@
  *     rs   1: rows may be wrong or missing, all must be written again
  *     th   owners as "token:seq at which it took over", oldest first, the last 16
  *
+ * What a stranger has put there instead is nobody's: it fences the owner, and ACQUIRE replaces it.
+ *
  * Error replies are two words or more, else Redis would put ERR in front. Numbers that may need
  * more than 53 bits are kept as the text they came in; Lua compares them as doubles. */
 #include "redis_lua.h"
@@ -18,7 +20,9 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
      * acknowledged, Redis has lost some (by fail-over, FLUSHALL, an old RDB). */
     [REDIS_LUA_ACQUIRE] =
         "#!lua\n"
-        "local own = redis.call('HMGET', KEYS[1], 'hw', 'as', 'rs', 'seq', 'th')\n"
+        "local own = redis.pcall('HMGET', KEYS[1], 'hw', 'as', 'rs', 'seq', 'th')\n"
+        "if own.err then redis.call('DEL', KEYS[1]) end\n"
+        "for i = 1, 4 do own[i] = own[i] and string.match(own[i], '^-?%d+$') or false end\n"
         "local resync, seq = own[3] or '0', own[4] or '0'\n"
         "local owners, applied, is_open = {}, -1, false\n"
         "for token, at in string.gmatch(own[5] or '', '(%w+):(%d+)') do\n"
@@ -39,16 +43,16 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
      * The own hash is written first: were a row refused, a higher hw without rows is harmless. */
     [REDIS_LUA_FLUSH] =
         "#!lua\n"
-        "local own = redis.call('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"
+        "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"
         "if own[1] ~= ARGV[1] then\n"
         "    return redis.error_reply('FENCED another owner has taken the shard')\n"
         "end\n"
-        "if tonumber(own[2]) < tonumber(ARGV[2]) then\n"
+        "if (tonumber(own[2]) or -1) < tonumber(ARGV[2]) then\n"
         "    return redis.error_reply('ROLLBACK acknowledged batches are gone')\n"
         "end\n"
         "local seq, hw, as = own[2] + 1, own[3], own[4]\n"
-        "if not hw or tonumber(hw) < tonumber(ARGV[3]) then hw = ARGV[3] end\n"
-        "if not as or tonumber(as) < tonumber(ARGV[4]) then as = ARGV[4] end\n"
+        "if (tonumber(hw) or -math.huge) < tonumber(ARGV[3]) then hw = ARGV[3] end\n"
+        "if (tonumber(as) or -math.huge) < tonumber(ARGV[4]) then as = ARGV[4] end\n"
         "redis.call('HSET', KEYS[1], 'seq', seq, 'hw', hw, 'as', as)\n"
         "local time = redis.call('TIME')\n"
         "local reply = {seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n"
@@ -87,7 +91,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
     /* MARK and DONE. ARGV: token, '1' or '0'. */
     [REDIS_LUA_SET_RESYNC] =
         "#!lua\n"
-        "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
+        "if redis.pcall('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
         "    return redis.error_reply('FENCED another owner has taken the shard')\n"
         "end\n"
         "redis.call('HSET', KEYS[1], 'rs', ARGV[2])\n"
@@ -96,7 +100,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
     /* KEYS[2..]: rows. ARGV: token, partition. Reply: how many were deleted. */
     [REDIS_LUA_SWEEP] =
         "#!lua\n"
-        "if redis.call('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
+        "if redis.pcall('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
         "    return redis.error_reply('FENCED another owner has taken the shard')\n"
         "end\n"
         "local deleted = 0\n"

@@ -23,6 +23,7 @@ struct redis {
     bool paused;           /* connected, but waiting out an error */
     unsigned failures;     /* in a row: doubles the wait */
     int scripts_missing;
+    bool reloaded;         /* the scripts, and no call of one has worked since */
     char sha[REDIS_LUA_COUNT][REDIS_SHA_DIGITS + 1];
 
     uv_timer_t waiting; /* for the next attempt, or for the end of a pause */

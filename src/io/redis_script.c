@@ -54,13 +54,43 @@ static void call_free(struct call *call)
     memory_free(call);
 }
 
-/* The index-th item as a number; `fallback` when it is nil. */
+/* ---- what is answered ---- */
+
+/* A reply that is none of the script's: whoever gave it is left, and what it did is unknown. */
+static enum redis_result judge(struct redis_request *request, enum redis_result result,
+                               bool has_shape)
+{
+    if (result != REDIS_RESULT_OK || has_shape)
+        return result;
+    redis_link_drop(request->link, "a reply of another shape than our script gives");
+    return REDIS_RESULT_UNKNOWN;
+}
+
+/* The index-th item as a number; `fallback` when it is none. */
 static int64_t item_long(const struct redis_reply *reply, size_t index, int64_t fallback)
 {
     int64_t number = fallback;
     if (index < redis_reply_count(reply))
         redis_reply_long(redis_reply_item(reply, index), &number);
     return number;
+}
+
+static bool item_is(const struct redis_reply *reply, size_t index, enum redis_reply_type type)
+{
+    return index < redis_reply_count(reply) &&
+           redis_reply_type(redis_reply_item(reply, index)) == type;
+}
+
+static bool item_is_long(const struct redis_reply *reply, size_t index)
+{
+    int64_t number;
+    return index < redis_reply_count(reply) &&
+           redis_reply_long(redis_reply_item(reply, index), &number);
+}
+
+static bool item_is_long_or_nil(const struct redis_reply *reply, size_t index)
+{
+    return item_is_long(reply, index) || item_is(reply, index, REDIS_REPLY_IS_NIL);
 }
 
 /* ---- names ---- */
@@ -85,14 +115,20 @@ void redis_own_key(struct text *out, const char *prefix, const char *app, const 
 
 /* ---- ACQUIRE ---- */
 
+static bool is_acquired(const struct redis_reply *reply)
+{
+    return item_is_long_or_nil(reply, 0) && item_is_long_or_nil(reply, 1) &&
+           item_is_long(reply, 2) && item_is_long(reply, 3) && item_is_long(reply, 4);
+}
+
 static void acquire_answered(struct redis_request *request, enum redis_result status,
                              const struct redis_reply *reply)
 {
     struct call *call = call_of(request);
-    struct acquire_result result = {.result = status};
-    if (status == REDIS_RESULT_OK) {
-        result.known = redis_reply_count(reply) > 0 &&
-                       redis_reply_type(redis_reply_item(reply, 0)) != REDIS_REPLY_IS_NIL;
+    struct acquire_result result = {.result =
+                                        judge(request, status, reply && is_acquired(reply))};
+    if (result.result == REDIS_RESULT_OK) {
+        result.known = !item_is(reply, 0, REDIS_REPLY_IS_NIL);
         result.high_offset = item_long(reply, 0, -1);
         result.as_of.ms = item_long(reply, 1, EVENT_TIME_MIN.ms);
         result.resync = item_long(reply, 2, 1) != 0;
@@ -117,16 +153,28 @@ void redis_acquire(struct redis *redis, const struct acquire_terms *terms,
 
 /* ---- FLUSH ---- */
 
+static bool is_flushed(const struct flush_batch *batch, const struct redis_reply *reply)
+{
+    size_t count = redis_reply_count(reply);
+    bool has_shape = item_is_long(reply, 0) && item_is_long(reply, 1) && count % 2 == 0 &&
+                     count <= 2 + 2 * (size_t)batch->rows;
+    for (size_t i = 2; i < count && has_shape; i += 2) {
+        int64_t index = item_long(reply, i, -1);
+        has_shape = index >= 0 && index < batch->rows;
+    }
+    return has_shape;
+}
+
 static void flush_answered(struct redis_request *request, enum redis_result status,
                            const struct redis_reply *reply)
 {
     struct flush_batch *batch = (struct flush_batch *)(void *)request;
-    struct flush_result result = {.result = status};
-    if (status == REDIS_RESULT_OK) {
+    struct flush_result result = {
+        .result = judge(request, status, reply && is_flushed(batch, reply))};
+    if (result.result == REDIS_RESULT_OK) {
         result.seq = item_long(reply, 0, 0);
         result.time_ms = item_long(reply, 1, 0);
-        for (size_t i = 2; i + 1 < redis_reply_count(reply); i += 2) {
-            expect(result.foreign_count < FLUSH_BATCH_ROWS);
+        for (size_t i = 2; i < redis_reply_count(reply); i += 2) {
             result.foreign[result.foreign_count++] = (struct flush_foreign){
                 .index = (uint32_t)item_long(reply, i, 0),
                 .partition = (int32_t)item_long(reply, i + 1, -1),
@@ -151,8 +199,9 @@ void redis_flush(struct redis *redis, struct flush_batch *batch, flush_batch_don
 static void resync_answered(struct redis_request *request, enum redis_result status,
                             const struct redis_reply *reply)
 {
-    (void)reply;
+    int64_t done;
     struct call *call = call_of(request);
+    status = judge(request, status, reply && redis_reply_long(reply, &done));
     call->done.resync(call->context, status);
     call_free(call);
 }
@@ -170,12 +219,21 @@ void redis_set_resync(struct redis *redis, const char *own_key, const char *toke
 
 /* ---- SCAN and SWEEP ---- */
 
+static bool is_scanned(const struct redis_reply *reply)
+{
+    size_t count = redis_reply_count(reply);
+    bool has_shape = item_is(reply, 0, REDIS_REPLY_IS_TEXT) && count % 2 == 1;
+    for (size_t i = 1; i < count && has_shape; i += 2)
+        has_shape = item_is(reply, i, REDIS_REPLY_IS_TEXT);
+    return has_shape;
+}
+
 static void scan_answered(struct redis_request *request, enum redis_result status,
                           const struct redis_reply *reply)
 {
     struct call *call = call_of(request);
-    struct scan_result result = {.result = status};
-    if (status == REDIS_RESULT_OK && redis_reply_count(reply) > 0) {
+    struct scan_result result = {.result = judge(request, status, reply && is_scanned(reply))};
+    if (result.result == REDIS_RESULT_OK) {
         result.cursor = redis_reply_text(redis_reply_item(reply, 0), NULL);
         result.count = (redis_reply_count(reply) - 1) / 2;
         result.keys = reply;
@@ -206,9 +264,8 @@ static void sweep_answered(struct redis_request *request, enum redis_result stat
                            const struct redis_reply *reply)
 {
     struct call *call = call_of(request);
-    struct sweep_result result = {.result = status};
-    if (status == REDIS_RESULT_OK)
-        redis_reply_long(reply, &result.deleted);
+    struct sweep_result result = {0};
+    result.result = judge(request, status, reply && redis_reply_long(reply, &result.deleted));
     call->done.sweep(call->context, &result);
     call_free(call);
 }

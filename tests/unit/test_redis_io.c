@@ -1,4 +1,5 @@
 /* The connection to a real redis-server that is away, full, read-only, busy, stopped, replaced. */
+#include <fcntl.h>
 #include <netinet/in.h>
 
 #include "redis_world.h"
@@ -388,6 +389,193 @@ static void nonsense_is_survived(void **state)
     unlink(world->socket);
 }
 
+/* Sends text to the daemon's side of the connection. */
+static void say(int peer, const char *text)
+{
+    assert_int_equal(write(peer, text, strlen(text)), strlen(text));
+}
+
+static const char script_loaded[] = "$40\r\n0123456789012345678901234567890123456789\r\n";
+
+/* Answers the set-up as a server would; returns the connection. */
+static int false_server(struct world *world, int listener)
+{
+    struct redis_options options = world_options(world);
+    world->redis = redis_open(&world->loop, &options);
+    WORLD_WAIT(world, redis_health(world->redis)->connects == 1);
+    int peer = accept(listener, NULL, NULL);
+    say(peer, "+OK\r\n$16\r\nredis_mode:alone\r\n");
+    for (int i = 0; i < REDIS_LUA_COUNT; i++)
+        say(peer, script_loaded);
+    WORLD_WAIT(world, redis_ready(world->redis));
+    return peer;
+}
+
+static void on_scanned(void *context, const struct scan_result *result)
+{
+    struct world *world = context;
+    world->flushed.result = result->result;
+    world->answers++;
+}
+
+static void on_swept(void *context, const struct sweep_result *result)
+{
+    struct world *world = context;
+    world->flushed.result = result->result;
+    world->answers++;
+}
+
+static void on_resynced(void *context, enum redis_result result)
+{
+    struct world *world = context;
+    world->flushed.result = result;
+    world->answers++;
+}
+
+static void on_acquired(void *context, const struct acquire_result *result)
+{
+    struct world *world = context;
+    world->flushed.result = result->result;
+    world->answers++;
+}
+
+enum odd_call { ODD_ACQUIRE, ODD_FLUSH, ODD_RESYNC, ODD_SCAN, ODD_SWEEP };
+
+static void make_call(struct world *world, enum odd_call call)
+{
+    struct acquire_terms acquire = {world->own, "a", NULL, 0};
+    struct sweep_terms sweep = {world->own, "a", 3};
+    struct flush_terms flush = world_terms(world, 0);
+    struct text keys = {0};
+    text_append_string(&keys, "$1\r\nk\r\n");
+    switch (call) {
+    case ODD_ACQUIRE:
+        redis_acquire(world->redis, &acquire, on_acquired, world);
+        break;
+    case ODD_FLUSH:
+        flush_batch_begin(&world->batch, &flush);
+        world_add(world, "u1", 1, NULL, true);
+        redis_flush(world->redis, &world->batch, world_on_flushed, world);
+        break;
+    case ODD_RESYNC:
+        redis_set_resync(world->redis, world->own, "a", true, on_resynced, world);
+        break;
+    case ODD_SCAN:
+        redis_scan(world->redis, "0", "*", on_scanned, world);
+        break;
+    case ODD_SWEEP:
+        redis_sweep(world->redis, &sweep, &keys, 1, on_swept, world);
+        break;
+    }
+    text_free(&keys);
+}
+
+/* Replies that are RESP, but none that our scripts give: not believed, not acted on. */
+static void replies_of_another_shape(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        enum odd_call call;
+        const char *reply;
+    } odd[] = {
+        {ODD_ACQUIRE, "+OK\r\n"},
+        {ODD_ACQUIRE, "*4\r\n$-1\r\n$-1\r\n:0\r\n:0\r\n"},
+        {ODD_ACQUIRE, "*5\r\n$-1\r\n$-1\r\n:0\r\n$1\r\nx\r\n:5\r\n"},
+        {ODD_ACQUIRE, "*5\r\n*0\r\n$-1\r\n:0\r\n:0\r\n:5\r\n"},
+        {ODD_FLUSH, "+OK\r\n"},
+        {ODD_FLUSH, "*0\r\n"},
+        {ODD_FLUSH, "*2\r\n$-1\r\n:5\r\n"},
+        {ODD_FLUSH, "*3\r\n:1\r\n:5\r\n:0\r\n"},
+        {ODD_FLUSH, "*4\r\n:1\r\n:5\r\n:1\r\n:0\r\n"}, /* a row that was not sent */
+        {ODD_FLUSH, "*6\r\n:1\r\n:5\r\n:0\r\n:0\r\n:0\r\n:0\r\n"},
+        {ODD_RESYNC, "$-1\r\n"},
+        {ODD_RESYNC, "*0\r\n"},
+        {ODD_SCAN, "+OK\r\n"},
+        {ODD_SCAN, "*0\r\n"},
+        {ODD_SCAN, "*1\r\n:0\r\n"},
+        {ODD_SCAN, "*2\r\n$1\r\n0\r\n$1\r\nk\r\n"},
+        {ODD_SCAN, "*3\r\n$1\r\n0\r\n:1\r\n:1\r\n"},
+        {ODD_SWEEP, "$-1\r\n"},
+        {ODD_SWEEP, "+OK\r\n"},
+    };
+    int listener = listen_at(world->socket);
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        int peer = false_server(world, listener);
+        int before = world->answers;
+        make_call(world, odd[i].call);
+        say(peer, odd[i].reply);
+        WORLD_WAIT(world, world->answers > before);
+        if (world->flushed.result != REDIS_RESULT_UNKNOWN)
+            fail_msg("%s is %s", odd[i].reply, redis_result_name(world->flushed.result));
+        WORLD_WAIT(world, !redis_health(world->redis)->connected);
+        assert_error(world, "shape");
+        close(peer);
+        world_disconnect(world);
+    }
+    close(listener);
+    unlink(world->socket);
+}
+
+/* A reply without end is not kept in memory until its end. */
+static void endless_reply(void **state)
+{
+    struct world *world = *state;
+    static char zeros[1 << 20];
+    int listener = listen_at(world->socket);
+    int peer = false_server(world, listener);
+    int before = world->answers;
+    size_t said = 0;
+    make_call(world, ODD_SCAN);
+    say(peer, "$2000000000\r\n");
+    fcntl(peer, F_SETFL, O_NONBLOCK);
+    while (world->answers == before && said < (size_t)256 << 20) {
+        ssize_t wrote = write(peer, zeros, sizeof zeros);
+        said += wrote > 0 ? (size_t)wrote : 0;
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+    }
+    assert_true(said < (size_t)64 << 20);
+    assert_int_equal(world->flushed.result, REDIS_RESULT_UNKNOWN);
+    close(peer);
+    close(listener);
+    unlink(world->socket);
+}
+
+/* As behind a proxy that spreads requests over servers: no storm, and people are told. */
+static void scripts_vanish_again_and_again(void **state)
+{
+    struct world *world = *state;
+    int listener = listen_at(world->socket);
+    int peer = false_server(world, listener);
+    for (int i = 0; i < 2; i++) {
+        assert_true(redis_ready(world->redis));
+        int before = world->answers;
+        make_call(world, ODD_FLUSH);
+        say(peer, "-NOSCRIPT No matching script.\r\n");
+        WORLD_WAIT(world, world->answers > before);
+        assert_int_equal(world->flushed.result, REDIS_RESULT_REFUSED);
+        assert_false(redis_ready(world->redis));
+        for (int k = 0; k < REDIS_LUA_COUNT; k++)
+            say(peer, script_loaded);
+        if (i == 0) {
+            assert_int_equal(trouble(world), REDIS_TROUBLE_NONE);
+            WORLD_WAIT(world, redis_ready(world->redis));
+        }
+    }
+    assert_int_equal(trouble(world), REDIS_TROUBLE_ODD);
+    assert_error(world, "NOSCRIPT");
+    uint64_t began = uv_now(&world->loop);
+    WORLD_WAIT(world, redis_ready(world->redis));
+    assert_true(uv_now(&world->loop) - began > 300); /* it waited */
+    int before = world->answers;
+    make_call(world, ODD_FLUSH);
+    say(peer, "*2\r\n:1\r\n:5\r\n");
+    WORLD_WAIT(world, world->answers > before);
+    assert_int_equal(trouble(world), REDIS_TROUBLE_NONE);
+    close(peer);
+    close(listener);
+    unlink(world->socket);
+}
+
 /* ---- many requests, and the end ---- */
 
 enum { MANY = 200 };
@@ -490,6 +678,9 @@ int main(void)
         WITH_WORLD(server_comes_late),
         WITH_WORLD(by_host_name),
         WITH_WORLD(nonsense_is_survived),
+        WITH_WORLD(replies_of_another_shape),
+        WITH_WORLD(endless_reply),
+        WITH_WORLD(scripts_vanish_again_and_again),
         WITH_SERVER(bytes_in_flight_are_bounded),
         WITH_SERVER(closing_answers_what_is_in_flight),
         WITH_WORLD(closing_at_any_moment),

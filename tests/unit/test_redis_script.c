@@ -271,6 +271,50 @@ static void scan_and_sweep(void **state)
     text_free(&keys);
 }
 
+/* What stands at the own key of a shard may be a stranger's: it is no owner, and gives way. */
+static void own_key_of_a_stranger(void **state)
+{
+    struct world *world = *state;
+    world_do(world, "SET %s mine", world->own);
+    assert_int_equal(world_acquire(world, "a", NULL, 0), REDIS_RESULT_OK);
+    assert_false(world->acquired.known);
+    assert_int_equal(world->acquired.seq, 0);
+    assert_int_equal(world_write(world, 0, "u1", 1), REDIS_RESULT_OK);
+
+    world_do(world, "SET %s mine", world->own);
+    assert_int_equal(world_write(world, 1, "u1", 2), REDIS_RESULT_FENCED);
+    int before = world->answers;
+    redis_set_resync(world->redis, world->own, "a", true, on_resynced, world);
+    WORLD_WAIT(world, world->answers > before);
+    assert_int_equal(world->resynced, REDIS_RESULT_FENCED);
+    struct text keys = {0};
+    rowhash_append_key(&world->rowhash, "u1", 2, &keys);
+    struct sweep_terms terms = {world->own, "a", 3};
+    redis_sweep(world->redis, &terms, &keys, 1, on_swept, world);
+    WORLD_WAIT(world, world->answers > before + 1);
+    assert_int_equal(world->swept.result, REDIS_RESULT_FENCED);
+    text_free(&keys);
+    assert_int_equal(world_acquire(world, "b", "a", 1), REDIS_RESULT_OK);
+    assert_true(world->acquired.resync); /* what was acknowledged cannot be relied on */
+}
+
+/* A hash at the own key whose numbers are none. */
+static void own_hash_of_a_stranger(void **state)
+{
+    struct world *world = *state;
+    world_do(world, "HSET %s hw many as soon rs ? seq first th nonsense", world->own);
+    assert_int_equal(world_acquire(world, "a", NULL, 0), REDIS_RESULT_OK);
+    assert_false(world->acquired.known);
+    assert_int_equal(world->acquired.seq, 0);
+    assert_int_equal(world_write(world, 0, "u1", 1), REDIS_RESULT_OK);
+    world_do(world, "HSET %s hw many as soon", world->own);
+    assert_int_equal(world_write(world, 1, "u1", 2), REDIS_RESULT_OK);
+    assert_string_equal(world_do(world, "HGET %s hw", world->own), "100");
+    assert_string_equal(world_do(world, "HGET %s as", world->own), "5000");
+    world_do(world, "HDEL %s seq", world->own);
+    assert_int_equal(world_write(world, 2, "u1", 3), REDIS_RESULT_ROLLBACK);
+}
+
 static void foreign_rows_are_reported(void **state)
 {
     struct world *world = *state;
@@ -334,6 +378,8 @@ int main(void)
         WITH_SERVER(history_of_owners),
         WITH_SERVER(mark_and_done),
         WITH_SERVER(scan_and_sweep),
+        WITH_SERVER(own_key_of_a_stranger),
+        WITH_SERVER(own_hash_of_a_stranger),
         WITH_SERVER(foreign_rows_are_reported),
         cmocka_unit_test(tokens_and_names),
     };

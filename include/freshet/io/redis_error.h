@@ -21,7 +21,7 @@ enum redis_trouble {
 
 enum redis_remedy {
     REDIS_REMEDY_NONE,      /* an outcome of our scripts, not an error of Redis */
-    REDIS_REMEDY_LOAD,      /* load the scripts, then go on */
+    REDIS_REMEDY_LOAD,      /* load the scripts, then go on; the second time in a row wait long */
     REDIS_REMEDY_WAIT,      /* back off on the same connection: 50 ms x 2^n to 10 s */
     REDIS_REMEDY_WAIT_LONG, /* back off on the same connection: 1 s x 2^n to 10 s */
     REDIS_REMEDY_RECONNECT, /* close, back off, connect */

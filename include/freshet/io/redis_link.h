@@ -24,7 +24,12 @@ enum redis_result {
     REDIS_RESULT_UNKNOWN,  /* connection lost or no reply in time: may have been applied */
 };
 
-enum { REDIS_PARTS_MAX = 3, REDIS_READ_BYTES = 64 * 1024, REDIS_WHY_MAX = 256 };
+enum {
+    REDIS_PARTS_MAX = 3,
+    REDIS_READ_BYTES = 64 * 1024,
+    REDIS_REPLY_MAX = 16 << 20, /* bytes of one reply: beyond it the link goes down */
+    REDIS_WHY_MAX = 256,
+};
 
 struct redis_request;
 /* reply is NULL when the result is UNKNOWN, and valid only during the call. The request may be
@@ -87,6 +92,7 @@ struct redis_link {
     struct redis_request *newest;
     size_t inflight_bytes;
     uint64_t heard_ms; /* when the newest reply came */
+    size_t unfinished; /* bytes that came since then */
     bool overdue;      /* time is over; one more look at the socket is allowed */
 
     void (*finished)(void *context);
