@@ -116,12 +116,13 @@ const struct json_node *jsontree_parse(struct arena *arena, const char *text, si
                        JSONTREE_MAX_BYTES);
         return NULL;
     }
+    size_t mark = len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* of some editors */
     json_error_t error;
     /* JSON_ALLOW_NUL: defaults of bytes are strings of code points 0..255. */
-    json_t *json = json_loadb(text, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    json_t *json = json_loadb(text + mark, len - mark, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!json) {
         err->limit = json_error_code(&error) == json_error_stack_overflow;
-        err->offset = error.position > 0 ? (size_t)error.position : 0;
+        err->offset = error.position > 0 ? (size_t)error.position + mark : 0;
         (void)snprintf(err->message, sizeof err->message, "%s", error.text);
         return NULL;
     }

@@ -17,7 +17,7 @@
 #include "text.h"
 #include "workbench.h"
 
-enum { DECODE_MAX_BYTES = 64 << 20 }; /* of standard input */
+enum { DECODE_MAX_BYTES = 64 << 20 }; /* of standard input; schemas have a bound of their own */
 
 static const char help[] =
     "Usage: freshet decode --writer W [--reader R] [OPTION]...\n"
@@ -106,7 +106,7 @@ static bool load_text(const char *argument, struct text *text)
         text_append_string(text, argument);
         return true;
     }
-    const char *why = readfile(argument, AVROSCHEMA_MAX_BYTES, text);
+    const char *why = readfile(argument, DECODE_MAX_BYTES, text);
     if (why)
         fprintf(stderr, "freshet decode: %s: %s\n", argument, why);
     return !why;
