@@ -16,7 +16,8 @@
 #include "pool.h"
 #include "status.h"
 
-enum { PUBLISH_MS = 1000, HOUSEKEEPING_MS = 20, EXIT_UNAVAILABLE = 69, EXIT_FATAL = 70 };
+enum { PUBLISH_MS = 1000, HOUSEKEEPING_MS = 20, EXIT_UNAVAILABLE = 69, EXIT_FATAL = 70,
+       EXIT_IO = 74 };
 
 struct daemon {
     uv_loop_t loop;
@@ -271,6 +272,10 @@ static int print(int status, struct text *out, struct text *err)
     fwrite(err->data ? err->data : "", 1, err->len, stderr);
     text_free(out);
     text_free(err);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
+        fputs("freshetd: standard output cannot be written\n", stderr);
+        return EXIT_IO;
+    }
     return status;
 }
 

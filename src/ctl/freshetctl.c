@@ -261,5 +261,8 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* a daemon that goes away is an error we report */
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     int status = run(&arguments);
-    return fflush(stdout) == 0 ? status : CTL_EXIT_REFUSED;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("freshetctl: standard output cannot be written\n", stderr);
+    return CTL_EXIT_REFUSED;
 }

@@ -181,8 +181,9 @@ static void answer_resync(struct control_request *request)
 {
     struct engine *engine = engine_of(request);
     int64_t only = -1;
-    if (request->count == 1 && !text_parse_long(request->arguments[0], &only)) {
-        control_reply_error(request->client, "partition is a number");
+    if (request->count == 1 &&
+        (!text_parse_long(request->arguments[0], &only) || only < 0)) {
+        control_reply_error(request->client, "a partition is a number, 0 or more: see SHARDS");
         return;
     }
     int count = 0;
@@ -258,7 +259,7 @@ static void answer_shutdown(struct control_request *request)
 {
     struct commands *commands = request->context;
     if (request->count == 1 && strcasecmp(request->arguments[0], "NOSAVE") != 0) {
-        control_reply_error(request->client, "SHUTDOWN takes NOSAVE or nothing");
+        control_reply_error(request->client, "only NOSAVE may follow SHUTDOWN");
         return;
     }
     control_reply_status(request->client, "OK");

@@ -7,6 +7,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -109,10 +110,12 @@ static bool has_room(const struct control *control, uid_t uid)
 static void refuse_connection(struct control *control, int fd, const char *error,
                               const struct ucred *peer)
 {
+    char reply[CONTROL_ERROR_MAX];
+    int len = snprintf(reply, sizeof reply, "-%s\r\n", error);
     log_warning("control_refused", "reason=%Q uid=%d pid=%d", error, (int)peer->uid,
                 (int)peer->pid);
     control->counts.refused++;
-    send(fd, error, strlen(error), MSG_NOSIGNAL | MSG_DONTWAIT);
+    send(fd, reply, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(fd);
 }
 
@@ -126,11 +129,11 @@ static void take_connection(struct listener *listener, int fd)
         return;
     }
     if (listener->write_allowed && peer.uid != 0 && peer.uid != geteuid()) {
-        refuse_connection(control, fd, "-NOPERM only the daemon's user and root\r\n", &peer);
+        refuse_connection(control, fd, "NOPERM only the daemon's user and root", &peer);
         return;
     }
     if (!has_room(control, peer.uid)) {
-        refuse_connection(control, fd, "-ERR max number of clients reached\r\n", &peer);
+        refuse_connection(control, fd, "ERR max number of clients reached", &peer);
         return;
     }
     struct control_client *client = control->clients;

@@ -133,7 +133,7 @@ static bool is_http(const char *line, size_t len)
 
 static enum control_parse_result parse_inline(char *data, size_t len, struct control_parse *out)
 {
-    if ((unsigned char)data[0] < ' ' && strchr("\r\n\t", data[0]) == NULL)
+    if ((unsigned char)data[0] < ' ' && memchr("\r\n\t", data[0], 3) == NULL)
         return broken(out, "neither a RESP array nor an inline command");
     char *end = memchr(data, '\n', len);
     if (end == NULL)

@@ -5,9 +5,10 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
+#include "text.h"
 #include "workbench.h"
 
 static const char help[] =
@@ -20,9 +21,14 @@ static const char help[] =
     "  --partitions N  of the topic; default 4\n"
     "  --help          this text\n";
 
+enum { TOPIC_MAX = 249 };
+
+static const char topic_letters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
 struct options {
     const char *topic;
-    int partitions;
+    int64_t partitions;
 };
 
 static bool parse(int argc, char **argv, struct options *options, bool *wants_help)
@@ -34,17 +40,28 @@ static bool parse(int argc, char **argv, struct options *options, bool *wants_he
         {NULL, 0, NULL, 0},
     };
     int chosen;
+    int64_t number;
     while ((chosen = getopt_long(argc, argv, "", table, NULL)) >= 0) {
         if (chosen == 't')
             options->topic = optarg;
         else if (chosen == 'p')
-            options->partitions = atoi(optarg);
+            options->partitions = text_parse_long(optarg, &number) ? number : 0;
         else if (chosen == 'h')
             *wants_help = true;
         else
             return false;
     }
-    return optind == argc && options->partitions >= 1 && options->partitions <= 4096;
+    const char *topic = options->topic ? options->topic : "any";
+    const char *why = NULL;
+    if (optind < argc)
+        why = "there is nothing to give but options";
+    else if (options->partitions < 1 || options->partitions > 4096)
+        why = "--partitions: a number from 1 to 4096";
+    else if (!*topic || strlen(topic) > TOPIC_MAX || topic[strspn(topic, topic_letters)])
+        why = "--topic: at most 249 letters, digits, `.`, `_` and `-`";
+    if (why)
+        fprintf(stderr, "freshet broker: %s\n", why);
+    return !why;
 }
 
 static rd_kafka_t *host_new(void)
@@ -82,11 +99,11 @@ int broker_main(int argc, char **argv)
     if (!cluster)
         return EX_OSERR;
     if (options.topic)
-        rd_kafka_mock_topic_create(cluster, options.topic, options.partitions, 1);
+        rd_kafka_mock_topic_create(cluster, options.topic, (int)options.partitions, 1);
     printf("%s\n", rd_kafka_mock_cluster_bootstraps(cluster));
-    fflush(stdout);
     int signal;
-    sigwait(&signals, &signal);
+    if (fflush(stdout) == 0) /* else nobody could find it; main says so */
+        sigwait(&signals, &signal);
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(host);
     return EX_OK;

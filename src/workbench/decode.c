@@ -225,10 +225,6 @@ static int decode(const struct options *options, const struct avroschema *writer
     if (ok) {
         text_append_char(&json, '\n');
         fwrite(json.data, 1, json.len, stdout);
-        if (fflush(stdout) != 0) {
-            perror("freshet decode: standard output");
-            status = EX_IOERR;
-        }
     }
     avroplan_free(plan);
     text_free(&json);

@@ -205,7 +205,7 @@ static void run(struct generator *generator)
 {
     struct clickstream_record made;
     generator->began_ns = generator->told_ns = uv_hrtime();
-    while (!stopped &&
+    while (!stopped && !ferror(stdout) &&
            (generator->options.forever || generator->made < generator->options.events)) {
         clickstream_next(generator->stream, &made);
         pace(generator);
@@ -272,8 +272,8 @@ static int finish(struct generator *generator)
         kafka_producer_close(generator->producer, 0, NULL, NULL);
         if (generator->failed > 0)
             status = generate_complain(EX_IOERR, generator->options.brokers, generator->failure);
-    } else if (fflush(stdout) != 0) {
-        status = EX_IOERR;
+    } else if (fflush(stdout) != 0 || ferror(stdout)) {
+        status = generate_complain(EX_IOERR, "standard output", "not all records were written");
     }
     if (status == EX_OK && generator->stream && generator->options.summary[0])
         status = write_summary(generator);

@@ -81,9 +81,16 @@ static bool add_property(char *text, struct generate_options *options)
     return true;
 }
 
-static enum generate_parsed wrong(const char *name, const char *text)
+static enum generate_parsed wrong(const struct row *row, const char *text)
 {
-    fprintf(stderr, "freshet generate: --%s %s: not understood\n", name, text);
+    static const char *const wanted[] = {
+        [STRING] = "NAME=VALUE, at most 32 of them",
+        [LONG] = "a whole number, 0 or more",
+        [DURATION] = "a time such as 30s, 5m or 7d",
+        [SHARE] = "a share from 0 to 1, such as 0.05",
+        [NUMBER] = "a number from 0 to 1000000000",
+    };
+    fprintf(stderr, "freshet generate: --%s %s: give %s\n", row->name, text, wanted[row->type]);
     return GENERATE_WRONG;
 }
 
@@ -111,7 +118,7 @@ enum generate_parsed generate_options_parse(int argc, char **argv, struct genera
                       ? add_property(optarg, options)
                       : set(row, optarg, options);
         if (!ok)
-            return wrong(row->name, optarg);
+            return wrong(row, optarg);
     }
     if (optind < argc) {
         fprintf(stderr, "freshet generate: %s: not an option\n", argv[optind]);

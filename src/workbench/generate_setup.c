@@ -26,8 +26,10 @@ static int read_fingerprint(const char *path, uint64_t *fingerprint)
     struct text text = {0};
     struct avro_error err;
     const char *why = readfile(path, AVROSCHEMA_MAX_BYTES, &text);
-    if (why)
+    if (why) {
+        text_free(&text);
         return generate_complain(EX_NOINPUT, path, why);
+    }
     struct avroschema *schema =
         avroschema_parse(text.data, text.len, NULL, 0, AVROSCHEMA_WRITER, &err);
     text_free(&text);
@@ -67,6 +69,10 @@ static int read_rules(const struct generate_options *options, struct clickstream
         return generate_complain(EX_USAGE, "--users", "1 to 4294967295");
     if (options->forever && options->rate == 0)
         return generate_complain(EX_USAGE, "--forever", "needs --rate");
+    if (options->partitions > CLICKSTREAM_PARTITIONS_MAX)
+        return generate_complain(EX_USAGE, "--partitions", "at most 4096");
+    if (options->output[0] && strcmp(options->output, "-") != 0)
+        return generate_complain(EX_USAGE, "--output", "only -, which is standard output");
     out->seed = (uint64_t)options->seed;
     out->users = options->users;
     out->zipf = options->zipf;
@@ -118,6 +124,12 @@ int generate_stream_options(const struct generate_options *options, struct click
     };
     if (out->framing == FRAMING_RAW && options->unknown_schema > 0)
         status = generate_complain(EX_USAGE, "--unknown-schema", "framing raw names no schema");
+    double sum = 0;
+    for (int kind = 0; kind < CLICK_KINDS; kind++)
+        sum += shares[kind];
+    if (status == EX_OK && sum > 1)
+        status = generate_complain(EX_USAGE, "--out-of-order, --late, --malformed and the like",
+                                   "the shares add up to more than 1");
     memcpy(out->shares, shares, sizeof shares);
     return status;
 }

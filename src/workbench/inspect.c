@@ -1,8 +1,11 @@
 /* `freshet inspect`: a topic or an Avro container file as JSON lines. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "avrofile.h"
 #include "inspect_options.h"
@@ -117,9 +120,8 @@ static void on_ready(void *data)
     size_t count = kafka_poll(inspector->kafka, messages, POLL_MAX);
     for (size_t i = 0; i < count; i++)
         take(inspector, &messages[i]);
-    if (count > 0)
-        fflush(stdout);
-    if (inspector->count == 0)
+    bool is_lost = count > 0 && fflush(stdout) != 0; /* main says so */
+    if (inspector->count == 0 || is_lost)
         finish(inspector, EX_OK);
 }
 
@@ -230,20 +232,34 @@ static int inspect_topic(struct inspector *inspector)
 
 /* ---- container files ---- */
 
+/* avro-c tells nothing, or little, of a file that cannot be read; NULL: it can. */
+static const char *unreadable(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) < 0 || access(path, R_OK) < 0)
+        return strerror(errno);
+    return S_ISDIR(found.st_mode) ? strerror(EISDIR) : NULL;
+}
+
 static int inspect_file(struct inspector *inspector)
 {
     char error[AVROFILE_ERROR_TEXT];
     struct text datum = {0}, *line = &inspector->line;
+    const char *why = unreadable(inspector->options.file);
+    if (why) {
+        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->options.file, why);
+        return EX_NOINPUT;
+    }
     struct avrofile *file = avrofile_open(inspector->options.file, error);
     if (!file) {
         fprintf(stderr, "freshet inspect: %s\n", error);
-        return EX_NOINPUT;
+        return EX_DATAERR;
     }
     const char *schema = avrofile_schema(file);
     bool ok = inspect_schemas_add_text(inspector->schemas, inspector->options.file, schema,
                                        strlen(schema));
     error[0] = 0;
-    while (ok && inspector->count != 0 && avrofile_next(file, &datum, error)) {
+    while (ok && inspector->count != 0 && !ferror(stdout) && avrofile_next(file, &datum, error)) {
         text_clear(line);
         text_append_char(line, '{');
         inspect_schemas_print(inspector->schemas, NULL, 0, datum.data, datum.len, line);
@@ -272,8 +288,6 @@ int inspect_main(int argc, char **argv)
             status = EX_NOINPUT;
     if (status == EX_OK)
         status = options->file ? inspect_file(&inspector) : inspect_topic(&inspector);
-    if (fflush(stdout) != 0 && status == EX_OK)
-        status = EX_IOERR;
     inspect_schemas_free(inspector.schemas);
     text_free(&inspector.line);
     return status;

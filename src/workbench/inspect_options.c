@@ -108,19 +108,22 @@ static bool parse(int argc, char **argv, struct inspect_options *options)
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    int option;
-    while ((option = getopt_long(argc, argv, "", table, NULL)) >= 0) {
+    int option, row = 0;
+    while ((option = getopt_long(argc, argv, "", table, &row)) >= 0) {
         if (parse_option(options, option))
             continue;
         if (option != '?')
-            fprintf(stderr, "freshet inspect: %s: not understood\n", optarg);
+            fprintf(stderr, "freshet inspect: --%s %s: not understood\n", table[row].name, optarg);
         return false;
     }
     if (optind < argc)
         options->file = argv[optind++];
     if (options->wants_help)
         return true;
-    return optind == argc && !options->file != !options->topic;
+    bool one = optind == argc && !options->file != !options->topic;
+    if (!one)
+        fputs("freshet inspect: give one file, or --topic\n", stderr);
+    return one;
 }
 
 int inspect_options_parse(int argc, char **argv, struct inspect_options *options)

@@ -27,7 +27,17 @@ static void usage(FILE *stream)
     fprintf(stream, "\n`freshet COMMAND --help` says more. See freshet(1).\n");
 }
 
-int main(int argc, char **argv)
+/* What was printed must have arrived: a full disk is no success. */
+static int finish(int status)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == 0) {
+        fputs("freshet: standard output cannot be written\n", stderr);
+        return EX_IOERR;
+    }
+    return status;
+}
+
+static int run(int argc, char **argv)
 {
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
         printf("freshet %s\n", FRESHET_VERSION);
@@ -48,4 +58,9 @@ int main(int argc, char **argv)
     fprintf(stderr, "freshet: there is no command %s\n\n", argv[1]);
     usage(stderr);
     return EX_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    return finish(run(argc, argv));
 }

@@ -80,8 +80,9 @@ def test_who_changed_something_is_logged(daemon):
 
 def test_wrong_commands(daemon):
     for words in (("NOTHING",), ("GET",), ("GET", "a", "b"), ("CONFIG", "NOTHING"), ("PING\r\n",),
-                  ("LOG", "LEVEL", "loud")):
-        with pytest.raises(RespError):
+                  ("LOG", "LEVEL", "loud"), ("RESYNC", "99"), ("RESYNC", "-1"),
+                  ("RESYNC", "99999999999999999999"), ("SHUTDOWN", "NOW")):
+        with pytest.raises(RespError, match="^ERR "):
             daemon.control(*words)
     with Resp(daemon.control_socket) as peer:     # the connection survives an error
         with pytest.raises(RespError):

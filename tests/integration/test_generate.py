@@ -1,6 +1,7 @@
 """`freshet generate`, `broker` and `inspect` as a user runs them; read by others' libraries."""
 import io
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -149,11 +150,66 @@ def test_container_file(directory, codec):
     assert cut.returncode == 65 and len(cut.stdout.splitlines()) < 2000
 
 
-def test_wrong_usage(directory):
-    for words in (("--late", "2"), ("--gap", "soon"), ("--framing", "xml"), ("--schema-id", "7"),
-                  ("--forever",), ("--property", "acks=1"), ("--nonsense",), ("word",)):
-        freshet("generate", *words, status=64)
-    freshet("inspect", status=64)
-    freshet("inspect", "a.avro", "--topic", "t", status=64)
-    freshet("inspect", directory / "none.avro", status=66)
-    freshet("broker", "--partitions", "0", status=64)
+@pytest.mark.parametrize("words, said", [
+    (("--late", "2"), "0 to 1"), (("--late", "nan"), "0 to 1"), (("--gap", "soon"), "30s"),
+    (("--events", "-1"), "whole number"), (("--rate", "fast"), "number from"),
+    (("--framing", "xml"), "raw"), (("--schema-id", "7"), "v2=ID"), (("--forever",), "--rate"),
+    (("--property", "acks"), "NAME=VALUE"), (("--property", "a=1"), "property"),
+    (("--nonsense",), "nonsense"), (("word",), "word"),
+    (("--output", "-", "--partitions", "5000"), "4096"), (("--output", "file"), "--output"),
+    (("--output", "-", "--late", "0.6", "--malformed", "0.6"), "more than 1")])
+def test_generate_wrong_usage(words, said):
+    assert said in complaint("generate", *words)
+
+
+@pytest.mark.parametrize("words, said", [
+    ((), "--topic"), (("a.avro", "--topic", "t"), "--topic"), (("a.avro", "b.avro"), "one file"),
+    (("a.avro", "--count", "few"), "--count few"), (("--topic", "t", "--from", "here"), "--from"),
+    (("--topic", "t", "--partition", "-1"), "--partition -1")])
+def test_inspect_wrong_usage(words, said):
+    assert said in complaint("inspect", *words)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("--partitions", "0"), "--partitions"), (("--partitions", "2x"), "--partitions"),
+    (("--topic", ""), "--topic"), (("--topic", "a b"), "--topic"), (("word",), "options")])
+def test_broker_wrong_usage(words, said):
+    assert said in complaint("broker", *words)
+
+
+def complaint(*words, status=64):
+    """Runs the workbench in vain; gives its standard error."""
+    done = subprocess.run([BIN / "freshet", *words], capture_output=True, text=True,
+                          timeout=120 * PATIENCE, check=False)
+    assert done.returncode == status and not done.stdout, done
+    return done.stderr
+
+
+def test_files_that_are_none(directory):
+    none, text = directory / "none.avro", directory / "text.avro"
+    text.write_text("no container file")
+    assert "No such file" in complaint("inspect", none, status=66)
+    assert "Is a directory" in complaint("inspect", directory, status=66)
+    single = ("generate", "--output", "-", "--framing", "single_object", "--older", OLDER)
+    assert "No such file" in complaint(*single, "--reader", none, status=66)
+    assert "Is a directory" in complaint(*single, "--reader", directory, status=66)
+    if not os.environ.get("FRESHET_SLOW_BUILD"):        # avro-c leaks what it could not open
+        assert "magic" in complaint("inspect", text, status=65)
+
+
+def test_full_disk(directory):
+    """What could not be written is no success, and ends at once."""
+    path = directory / "clicks.avro"
+    schema = fastavro.parse_schema({"type": "record", "name": "R", "fields": [
+        {"name": "a", "type": "string"}]})
+    with path.open("wb") as stream:
+        fastavro.writer(stream, schema, [{"a": "x" * 100}] * 5000)
+    for words in (("freshet", "generate", "--output", "-", "--forever", "--rate", "100000"),
+                  ("freshet", "inspect", path), ("freshet", "--help"), ("freshet", "--version"),
+                  ("freshet", "decode", "--writer", '"null"'), ("freshet", "broker"),
+                  ("freshetd", "--dump", "config"), ("freshetd", "--dump", "metrics")):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([BIN / words[0], *words[1:]], stdin=subprocess.DEVNULL,
+                                  stdout=full, stderr=subprocess.PIPE, text=True,
+                                  timeout=30 * PATIENCE, check=False)
+        assert done.returncode == 74 and "standard output" in done.stderr, (words, done)

@@ -83,6 +83,8 @@ static void refuses_broken_requests(void **state)
         assert_int_equal(parse(broken[i], strlen(broken[i]), &out), CONTROL_PARSE_BROKEN);
         assert_non_null(out.why);
     }
+    struct control_parse zero;
+    assert_int_equal(parse("\0PING\r\n", 7, &zero), CONTROL_PARSE_BROKEN);
     char endless[CONTROL_REQUEST_MAX];
     struct control_parse out;
     memset(endless, 'a', sizeof endless);
