@@ -1,11 +1,35 @@
 """Seeded event streams with every kind of disorder, as JSON lines of every.avsc."""
+import os
 import random
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 START_MS = 1700000000000
+END_MS = START_MS + 700 * 86400000      # no stream comes near
 PARTITIONS = 3
 ITEMS = ["hat", "coat", "é", "", "a\"b\\c", "日本", "zebra", "Zebra", "shoe", "x" * 70]
 PRICES = [0.0, -0.0, 1e300, -1e18, 2.0 ** -41, 3 * 2.0 ** -41, 1e-9, 0.1, 19.99, 7.0, -3.25]
 LONGS = [0, 1, -1, 7, 7, 42, (1 << 63) - 1, -(1 << 63), 1 << 53, (1 << 53) + 1]
+
+
+BASE = {"event.key": "who", "event.time": "at", "schema.framing": "raw",
+        "schema.reader": os.path.join(HERE, "every.avsc")}
+FEATURES = [os.path.join(HERE, name) for name in ("every-features.ini", "every-lifetime.ini")]
+# Configurations, one a seed: between them every rule is at work.
+WORLDS = {
+    1: {"session.gap": "10m", "state.keep": "1h"},
+    2: {"session.gap": "5m", "session.lateness": "3m", "time.out_of_orderness": "30s",
+        "session.end_when": 'kind == "end"', "state.keep": "10m", "state.max_keys": "6",
+        "time.future": "reject"},
+    3: {"session.gap": "10m", "session.lateness": "1m", "time.out_of_orderness": "2m",
+        "session.id": "visit", "event.id": "id", "event.dedup_window": "1h",
+        "time.max_age": "3h", "session.cut_every": "1h", "session.cut_at": "00:30",
+        "time.zone_offset": "-03:30"},
+    4: {"session.gap": "3m", "session.lateness": "10m", "time.out_of_orderness": "1m",
+        "session.id": "visit", "session.end_when": 'kind == "end" and small > 0',
+        "event.id": "id", "event.dedup_max": "30", "event.where": 'kind != "bot"',
+        "state.keep": "0", "time.window_lateness": "2h"},
+    5: {"session.gap": "5m", "session.lateness": "20m", "time.out_of_orderness": "0",
+        "time.max_future_skew": "0", "session.cut_at": "off", "state.keep": "2h"}}
 
 
 class Stream:
@@ -27,12 +51,15 @@ class Stream:
         self.number = 0
 
     def lines(self, count):
-        """About so many lines."""
-        keys, active = max(4, count // self.per_key), []
-        for _ in range(count):
+        """So many lines. Some 20 keys are busy at a time; old ones come back now and then."""
+        active = []
+        for number in range(count):
             self._pass_time()
             if self.random.random() < 0.05 or not active:
-                active = [self.random.randrange(keys) for _ in range(self.random.randint(1, 6))]
+                newest = number // self.per_key + 20
+                reach = 20 if self.random.random() < 0.9 else newest
+                active = [newest - self.random.randrange(reach)
+                          for _ in range(self.random.randint(1, 6))]
             if self.random.random() < 0.004:
                 yield self._idle()
             elif self.random.random() < 0.01:
@@ -56,21 +83,21 @@ class Stream:
     def _lag(self):
         """How far event time is behind record time; negative = ahead."""
         pick, some = self.random.random(), self.random.random()
-        for share, bound in ((0.55, 0), (0.7, self.slack), (0.8, self.slack + self.lateness),
-                             (0.88, self.gap + self.lateness + self.slack),
-                             (0.93, self.window_lateness + self.slack + 2 * self.gap),
-                             (0.95, 3 * (self.max_age or self.gap)), (0.98, -self.skew)):
+        for share, bound in ((0.4, 0), (0.5, self.slack), (0.65, self.slack + self.lateness),
+                             (0.85, self.gap + self.lateness + self.slack),
+                             (0.9, self.window_lateness + self.slack + 2 * self.gap),
+                             (0.92, 3 * (self.max_age or self.gap)), (0.97, -self.skew)):
             if pick < share:
                 return int(some * bound)
         return -self.skew - self.random.choice([0, 1, 60000, 86400000])
 
     def _placed(self, partition, line, when=None):
-        """The line with its partition, an offset (with gaps, some below) and a record time."""
-        self.offsets[partition] += 1 if self.random.random() < 0.97 else self.random.randint(2, 50)
-        offset = self.offsets[partition]
-        if self.random.random() < 0.005:
-            offset = max(0, offset - self.random.randint(1, 20))
-        line.update({"@partition": partition, "@offset": offset})
+        """The line with its partition, sometimes an offset (with a gap), and a record time."""
+        line["@partition"] = partition
+        self.offsets[partition] += 1
+        if self.random.random() < 0.2:
+            self.offsets[partition] += self.random.choice([0, 0, 1, 50])
+            line["@offset"] = self.offsets[partition] - 1
         chance = self.random.random()
         if chance < 0.9:
             line["@timestamp"] = self.now if when is None else when

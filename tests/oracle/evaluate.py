@@ -25,7 +25,7 @@ def frame(feature, session, sessions, closed):
         before = [other for other in sessions if other.start < session.start]
         if not before:
             return feature.empty
-        return session.start - max(before, key=lambda other: (other.start, other.id)).last
+        return session.start - max(before, key=lambda other: (other.start, other.last)).last
     return feature.empty if session.count < 2 else session.mean_gap
 
 

@@ -75,7 +75,8 @@ class Kept:
 class Session:
     """One session of a key."""
 
-    __slots__ = ("id", "tracker", "first", "last", "end", "count", "rev", "kept", "gone")
+    __slots__ = ("id", "tracker", "first", "last", "end", "count", "rev", "kept", "gone",
+                 "told")
 
     def __init__(self, order, tracker):
         self.id, self.tracker = order[1], tracker
@@ -85,6 +86,7 @@ class Session:
         self.count, self.rev = 0, 0
         self.kept = Kept()
         self.gone = False       # merged into another
+        self.told = False       # a row has shown it closed, or corrected
 
     @property
     def start(self):

@@ -11,6 +11,9 @@ from oracle import Oracle
 from rows_check import text_of
 from sources import from_json_lines
 
+# Fates that are judged before the key is known.
+NO_KEY_YET = ("replayed", "tombstone", "oversize", "unknown_schema", "undecodable", "bad_time",
+              "no_key")
 KINDS = ("pre_event", "event", "open", "close", "correction", "retract", "fate")
 
 
@@ -62,120 +65,157 @@ class Moments:
                 yield t, name, ask
 
 
-class Replay:
-    """Rows as dicts. `kinds` are those wanted; `idle` rows come with offset None."""
+class ShardRows:
+    """The rows of one partition, made while its shard consumes (it is the shard's `watch`)."""
 
-    def __init__(self, settings, kinds=("event",), features=None, reader=None):
-        self.oracle = Oracle(settings, features, reader, watch_closing="close" in kinds)
-        self.kinds = set(kinds)
-        self.evaluator = self.oracle.evaluator
-        self.moments = {}       # partition -> Moments
-        self.times = []         # asked of every shard
-        self.points = {}        # partition -> [(offset, as_of, key, ask)], by offset
+    def __init__(self, partition, shard, evaluator, kinds):
+        self.partition, self.shard = partition, shard
+        self.evaluator, self.kinds = evaluator, kinds
+        self.moments = Moments()
+        self.points = []        # (offset, as_of, key, ask), greatest offset first
+        self.last = None        # offset of the last record before this one
+        self.offset = None      # of this record; None while idle
+        self.pre = None         # this record's pre_event row, if it is accepted
         self.made = []
 
-    def rows(self, lines):
-        """All rows of the lines, in order."""
-        records = from_json_lines(lines, self.oracle.reader, self._idle)
-        for partition, offset, rts, read in records:
-            yield from self._take()
-            shard = self._shard(partition)
-            self._points(partition, shard, offset)
-            self._consume(partition, shard, offset, rts, read)
-        for partition, shard in sorted(self.oracle.shards.items()):
-            self._points(partition, shard, None)
-            for t, key, ask in self._moments(partition).at_end(shard.keys):
-                self._at(partition, shard, t, key, ask)
-        yield from self._take()
-
-    def ask_times(self, times):
-        """Rows of every living key at these times (`--as-of`)."""
-        self.times = [(t, None) for t in times]
-
-    def ask_label(self, partition, key, t, ask):
-        """A row of one key at a time (`--labels`); ask comes back in the row."""
-        self._moments(partition).add(t, key, ask)
-
-    def ask_points(self, points):
-        """(partition, last applied offset, as_of, key, ask) (`--at`)."""
-        for partition, offset, as_of, key, ask in points:
-            self.points.setdefault(partition, []).append((offset, as_of, key, ask))
-        for entries in self.points.values():
-            entries.sort(key=lambda entry: entry[0], reverse=True)
-
-    def _take(self):
+    def take(self):
         made, self.made = self.made, []
         return made
 
-    def _shard(self, partition):
-        if partition not in self.oracle.shards:
-            for t, ask in self.times:
-                self._moments(partition).add(t, None, ask)
-        return self.oracle.shard(partition)
+    def consume(self, offset, rts, read):
+        self.take_points(offset)
+        self.offset, self.pre = offset, None
+        self.told(self.shard.consume(offset, rts, read, self))
+        self.last = offset
 
-    def _moments(self, partition):
-        return self.moments.setdefault(partition, Moments())
+    def idle(self, as_of):
+        self.offset = None
+        self.closed(self.shard.idle(as_of))
 
-    def _points(self, partition, shard, offset):
-        """Points whose prefix ends before this offset (None: all that are left)."""
-        left = self.points.get(partition)
-        while left and (offset is None or left[-1][0] < offset):
-            at, as_of, key, ask = left.pop()
-            self._add("at", partition, shard, at, key, as_of, None, ask=ask)
+    def before(self, key, ts, raw):
+        """Called by the shard: the record will bring raw there."""
+        for t, name, ask in self.moments.before(key, ts, raw, self.shard.keys):
+            self.take_moment(t, name, ask)
+        if "pre_event" in self.kinds:
+            as_of = ts if self.shard.raw is None else max(self.shard.raw, ts)
+            self.pre = self.row("pre_event", key, as_of)
+            self.made.append(self.pre)
 
-    def _at(self, partition, shard, t, key, ask):
-        self._add("as_of", partition, shard, None, key, t - 1, None, t=t, ask=ask)
+    def closed(self, sessions):
+        """Called by the shard: as_of has closed these, the record's event is not in yet."""
+        for key, state, session in sessions:
+            session.told = True
+            if "close" in self.kinds:
+                self.made.append(self.row("close", key, session=session, state=state))
 
-    def _idle(self, partition, as_of):
-        shard = self._shard(partition)
-        self._closed(partition, shard, None, shard.idle(as_of))
-
-    def _consume(self, partition, shard, offset, rts, read):
-        pre = []
-
-        def before(key, ts, raw):
-            for t, name, ask in self._moments(partition).before(key, ts, raw, shard.keys):
-                self._at(partition, shard, t, name, ask)
-            if "pre_event" in self.kinds:
-                as_of = max(ts if shard.raw is None else shard.raw, ts)
-                pre.append(self._row("pre_event", partition, shard, offset, key, as_of))
-        outcome = shard.consume(offset, rts, read, before)
-        accepted = outcome.fate in ("applied", "windows_only")
-        if accepted:
-            self.made += pre
-        if "fate" in self.kinds:
-            self.made.append({"kind": "fate", "partition": partition, "offset": offset,
-                              "key": outcome.key, "fate": outcome.fate,
-                              "watermark": shard.watermark})
-        self._closed(partition, shard, offset, outcome.closed)
+    def told(self, outcome):
+        """The rest of what the record did."""
+        if outcome.fate not in ("applied", "windows_only") and self.pre is not None:
+            self.made.remove(self.pre)
         key, session = outcome.key, outcome.session
         for other in outcome.replaced:
-            self._add("retract", partition, shard, offset, key, shard.as_of, other)
+            if other.told:
+                self.add("retract", key, session=other)
         if session is not None and (outcome.made or outcome.corrected):
-            self._add("correction" if outcome.corrected else "open", partition, shard, offset,
-                      key, shard.as_of, session)
-        if accepted:
-            self._add("event", partition, shard, offset, key, shard.as_of, None)
+            self.add("correction" if outcome.corrected else "open", key, session=session)
+            session.told = session.told or outcome.corrected
+        if "fate" in self.kinds:
+            self.made.append(self.fate(outcome))
+        if outcome.fate in ("applied", "windows_only"):
+            self.add("event", key)
 
-    def _closed(self, partition, shard, offset, closed):
-        for key, _, session in closed:
-            self._add("close", partition, shard, offset, key, shard.as_of, session)
+    def end(self):
+        """The rows asked for whose prefix is everything."""
+        self.take_points(None)
+        for t, key, ask in self.moments.at_end(self.shard.keys):
+            self.take_moment(t, key, ask)
 
-    def _add(self, kind, partition, shard, offset, key, as_of, session, **more):
-        if kind in self.kinds or more:
-            self.made.append(self._row(kind, partition, shard, offset, key, as_of, session, more))
+    def take_points(self, offset):
+        """Points whose prefix ends before this offset (None: all that are left)."""
+        while self.points and (offset is None or self.points[-1][0] < offset):
+            self.offset, as_of, key, ask = self.points.pop()
+            self.made.append({**self.row("at", key, as_of), "ask": ask})
 
-    def _row(self, kind, partition, shard, offset, key, as_of, session=None, more=()):
-        state = shard.keys.get(key) or KeyState()
-        row = self.evaluator.row(key, state, as_of, session)
-        made = {"kind": kind, "key": key, "as_of": as_of, "watermark": shard.watermark,
-                "partition": partition, "offset": offset, "rev": row.rev,
-                "features": row.values, **dict(more)}
+    def take_moment(self, t, key, ask):
+        made = self.row("as_of" if ask is None else "label", key, t - 1)
+        self.made.append({**made, "offset": self.last, "time": t, "ask": ask})
+
+    def add(self, kind, key, **more):
+        if kind in self.kinds:
+            self.made.append(self.row(kind, key, **more))
+
+    def row(self, kind, key, as_of=None, session=None, state=None):
+        if as_of is None:
+            as_of = self.shard.as_of
+        made = {"kind": kind, "key": key, "as_of": as_of, "watermark": self.shard.watermark,
+                "partition": self.partition, "offset": self.offset}
         if session is not None:
             made["session"] = {"id": session.id, "start": session.start, "last": session.last,
                                "open": not self.evaluator.is_closed(session, as_of),
                                "count": session.count}
+        if kind == "retract":       # names the session, states nothing
+            return {**made, "rev": session.rev}
+        state = state or self.shard.keys.get(key) or KeyState()
+        row = self.evaluator.row(key, state, as_of, session)
+        return {**made, "rev": row.rev, "features": row.values}
+
+    def fate(self, outcome):
+        shard = self.shard
+        as_of = None if shard.raw is None and not shard.as_of else shard.as_of
+        made = {"kind": "fate", "as_of": as_of, "watermark": shard.watermark,
+                "partition": self.partition, "offset": self.offset, "fate": outcome.fate,
+                "late_by_ms": None}
+        if outcome.fate not in NO_KEY_YET:
+            made["key"] = outcome.key
+        if outcome.fate in ("late", "windows_only"):
+            made["late_by_ms"] = shard.watermark - outcome.ts
         return made
+
+
+class Replay:
+    """Rows as dicts; `kinds` are those wanted. Rows that an idle partition emits have no offset."""
+
+    def __init__(self, settings, kinds=("event",), features=None, reader=None):
+        self.kinds = set(kinds)
+        self.oracle = Oracle(settings, features, reader,
+                             watch_closing=not self.kinds.isdisjoint(("close", "retract")))
+        self.shards = {}
+        self.times = []         # asked of every shard
+
+    def rows(self, lines):
+        """All rows of the lines, in order."""
+        reader, idle = self.oracle.reader, lambda partition, t: self.shard(partition).idle(t)
+        for partition, offset, rts, read in from_json_lines(lines, reader, idle):
+            for rows in self.shards.values():       # what idle ones have emitted
+                yield from rows.take()
+            rows = self.shard(partition)
+            rows.consume(offset, rts, read)
+            yield from rows.take()
+        for _, rows in sorted(self.shards.items()):
+            rows.end()
+            yield from rows.take()
+
+    def shard(self, partition):
+        if partition not in self.shards:
+            rows = ShardRows(partition, self.oracle.shard(partition), self.oracle.evaluator,
+                             self.kinds)
+            for t in self.times:
+                rows.moments.add(t, None, None)
+            self.shards[partition] = rows
+        return self.shards[partition]
+
+    def ask_times(self, times):
+        """Rows of every living key at these times (`--as-of`); to be asked first."""
+        self.times = list(times)
+
+    def ask_label(self, partition, key, t, ask):
+        """A row of one key at a time (`--labels`); ask comes back in the row."""
+        self.shard(partition).moments.add(t, key, ask)
+
+    def ask_points(self, points):
+        """(partition, last applied offset, as_of, key, ask) (`--at`)."""
+        for partition, *rest in sorted(points, key=lambda point: point[1], reverse=True):
+            self.shard(partition).points.append(tuple(rest))
 
 
 def main():

@@ -4,10 +4,6 @@ import re
 
 TABLE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                      "../../include/freshet/tables/config.def")
-# Rows that a table of an older daemon has not.
-LATER = {"event.id": ("STRING", ""), "event.dedup_window": ("DURATION", "24h"),
-         "event.dedup_max": ("INT", "10000000"), "session.id": ("STRING", ""),
-         "session.end_when": ("STRING", "")}
 UNITS_MS = {"ms": 1, "s": 1000, "m": 60000, "h": 3600000, "d": 86400000, "w": 604800000}
 SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
          "k": 1000, "M": 10 ** 6, "G": 10 ** 9}
@@ -74,7 +70,7 @@ def read_table(path=TABLE):
     row = re.compile(r'^CONFIG\((\w+), ([\w.]+), \w+, (\w+), "((?:[^"\\]|\\.)*)",')
     with open(path, encoding="utf-8") as file:
         found = [row.match(line) for line in file]
-    return {**LATER, **{f"{m[1]}.{m[2]}": (m[3], m[4]) for m in found if m}}
+    return {f"{m[1]}.{m[2]}": (m[3], m[4]) for m in found if m}
 
 
 def read_ini(path):

@@ -18,7 +18,6 @@ class Outcome:
         self.made = False       # it made this session
         self.corrected = False  # a session that was closed when the event entered or made it
         self.replaced = ()      # sessions merged away
-        self.closed = ()        # (key, state, session) closed by the record's as_of
 
 
 class Shard:
@@ -55,7 +54,7 @@ class Shard:
         self.close_heap = [] if watch_closing else None  # (deadline in as_of, key, number, ...)
         self.pushed = 0
         self.fates = Counter()
-        self.clamped = self.split = 0
+        self.clamped = 0
         self.sessions_made = self.sessions_merged = 0
 
     def _windows(self):
@@ -74,12 +73,13 @@ class Shard:
     def consumed(self):
         return sum(self.fates.values())
 
-    def consume(self, offset, rts, read, before=None):
+    def consume(self, offset, rts, read, watch=None):
         """Takes one record; read() gives (fate, None, None, None) or (None, key, ts, fields).
 
-        before(key, ts, raw) is called before anything changes by a record that will move raw there.
+        watch.before(key, ts, raw) is called before anything changes by a record that will bring
+        raw there, and watch.closed(sessions) when it has and the event is not in yet.
         """
-        outcome = self._judge(offset, rts, read, before)
+        outcome = self._judge(offset, rts, read, watch)
         self.fates[outcome.fate] += 1
         return outcome
 
@@ -88,7 +88,7 @@ class Shard:
         self.as_of = max(self.as_of, as_of)
         return self._closed()
 
-    def _judge(self, offset, rts, read, before):
+    def _judge(self, offset, rts, read, watch):
         if self.next_offset is not None and offset < self.next_offset:
             return Outcome("replayed")
         self.next_offset = offset + 1
@@ -116,14 +116,15 @@ class Shard:
         if self.max_age and ts + self.max_age < rts:
             return Outcome("too_old", key, ts)
         raw = min(ts, rts) if self.raw is None else max(self.raw, min(ts, rts))
-        if before:
-            before(key, ts, raw)
+        if watch:
+            watch.before(key, ts, raw)
         if raw != self.raw:
             self._advance(raw)
+        if watch:
+            watch.closed(self._closed())
         outcome = self._place(offset, key, ts, fields)
         if outcome.fate in ("applied", "windows_only"):
             self._forget()
-        outcome.closed = self._closed()
         return outcome
 
     def _advance(self, raw):
@@ -275,7 +276,7 @@ class Shard:
             heapq.heappush(self.close_heap, entry)
 
     def _closed(self):
-        """Sessions that as_of has closed since the last call: (key, state, session)."""
+        """(key, state, session) of what as_of has closed since the last call."""
         found, heap = [], self.close_heap or ()
         while heap and heap[0][0] < self.as_of:
             deadline, key, _, state, session = heapq.heappop(heap)

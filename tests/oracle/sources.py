@@ -11,7 +11,7 @@ def progress(text):
 
 def from_json_lines(lines, reader, idle=None):
     """(partition, offset, rts, read) of each line; `@op: idle` calls idle(partition, as_of)."""
-    counts = {}
+    last = {}       # partition -> offset
     for line in filter(None, (line.strip() if isinstance(line, str) else line
                               for line in lines)):
         entry = json.loads(line) if isinstance(line, (str, bytes)) else line
@@ -20,11 +20,11 @@ def from_json_lines(lines, reader, idle=None):
             if idle is not None:
                 idle(partition, entry["as_of"])
             continue
-        number = counts[partition] = counts.get(partition, -1) + 1
+        last[partition] = entry.get("@offset", last.get(partition, -1) + 1)
         fields = {name: value for name, value in entry.items() if not name.startswith("@")}
         judged = reader.read_json(entry["@value"] if "@value" in entry else fields)
         rts = entry.get("@timestamp", judged[2])
-        yield partition, entry.get("@offset", number), rts, lambda judged=judged: judged
+        yield partition, last[partition], rts, lambda judged=judged: judged
 
 
 def kafka_conf(settings, bootstrap=None):

@@ -1,10 +1,15 @@
 """Rows of a replay: what comes to be when, points in time, and other systems' session cases."""
+import copy
 import json
 import os
 
+import disorder
 import pytest
 import replay
+import replay_check
 from loglines import ROOT, build, event
+from rows_check import text_of
+from settings import Settings
 
 GAP = {"session__gap": "10", "time__out_of_orderness": "0", "time__window_lateness": "1",
        "state__keep": "365d"}
@@ -92,13 +97,13 @@ def test_pre_event_rows_have_not_seen_the_event():
 def test_fate_rows():
     lines = [event(100), event(0), {"@value": None, "@timestamp": 5}, event(100, "")]
     rows = replayed(lines, ("fate",), **GAP)
-    assert [(row["offset"], row["key"], row["fate"]) for row in rows] == [
-        (0, b"k", "applied"), (1, b"k", "late"), (2, None, "tombstone"), (3, b"", "no_key")]
+    assert [(row["offset"], row.get("key"), row["fate"]) for row in rows] == [
+        (0, b"k", "applied"), (1, b"k", "late"), (2, None, "tombstone"), (3, None, "no_key")]
 
 
 def at_times(lines, times, **values):
     rows = replayed(lines, (), None, lambda made: made.ask_times(times), **dict(GAP, **values))
-    return [(row["t"], row["key"].decode(), row["features"]["n"]) for row in rows]
+    return [(row["time"], row["key"].decode(), row["features"]["n"]) for row in rows]
 
 
 def test_state_at_a_time():
@@ -120,7 +125,7 @@ def test_labels():
         for key, t in ((b"k", 6), (b"k", 3), (b"k", 99), (b"nobody", 6)):
             made.ask_label(0, key, t, t + 1)
     rows = replayed([event(0), event(5), event(9, "a")], (), None, ask, **GAP)
-    assert [(row["key"], row["t"], row["ask"], row["as_of"], row["features"]["n"])
+    assert [(row["key"], row["time"], row["ask"], row["as_of"], row["features"]["n"])
             for row in rows] == [(b"k", 3, 4, 2, 1), (b"k", 6, 7, 5, 2), (b"nobody", 6, 7, 5, 0),
                                  (b"k", 99, 100, 98, 2)]
 
@@ -200,3 +205,80 @@ def test_cases_of_other_systems(case):
     assert late == [str(entry["key"]) for entry in case["expected"]["late"]]
     assert all(row["fate"] in ("applied", "late", "windows_only") for row in rows
                if row["kind"] == "fate")
+
+
+def disordered(seed, features=0, count=600):
+    """(a function that makes a Replay, lines) of one world."""
+    settings = Settings({**disorder.BASE, **disorder.WORLDS[seed],
+                         "features.file": disorder.FEATURES[features]})
+    lines = list(disorder.Stream(seed, settings, 60).lines(count))
+    return lambda kinds: replay.Replay(settings, kinds), lines
+
+
+def test_every_rule_is_at_work_in_the_streams():
+    fates, merged, corrected, different = {}, 0, 0, {}
+    for seed in disorder.WORLDS:
+        make, lines = disordered(seed, count=1500)
+        made = make(("event", "correction"))
+        for row in made.rows(lines):
+            corrected += row["kind"] == "correction"
+            for name, value in row["features"].items():
+                different.setdefault(name, set()).add(repr(value))
+        for fate, count in made.oracle.fates().items():
+            fates[fate] = fates.get(fate, 0) + count
+        merged += sum(shard.sessions_merged for shard in made.oracle.shards.values())
+        forgotten = made.oracle.key_count() - sum(len(shard.keys) for shard in
+                                                  made.oracle.shards.values())
+        assert forgotten > 0
+    assert set(fates) == {"applied", "windows_only", "late", "duplicate", "over_capacity",
+                          "filtered", "too_old", "future", "no_key", "bad_time", "tombstone"}
+    assert merged > 40 and corrected > 400
+    assert {name for name, values in different.items() if len(values) < 4} <= {
+        "session_is_open", "top_flag"}
+
+
+@pytest.mark.parametrize("features", [0, 1])
+def test_event_rows_are_points_of_their_prefixes(features):
+    make, lines = disordered(4, features)
+    rows = [row for row in make(("event",)).rows(lines)]
+    again = make(())
+    again.ask_points([(row["partition"], row["offset"], row["as_of"], row["key"], number)
+                      for number, row in enumerate(rows)])
+    points = {row["ask"]: row for row in again.rows(lines)}
+    assert len(points) == len(rows) > 400
+    assert all(points[number]["features"] == row["features"] and points[number]["rev"] ==
+               row["rev"] for number, row in enumerate(rows))
+
+
+def through_json(rows):
+    """Rows as a program would print and another read them."""
+    return [json.loads(json.dumps({**replay_check.as_json(row), "v": "1"}, default=text_of))
+            for row in rows]
+
+
+def test_rows_checked_against_themselves():
+    make, lines = disordered(5)
+    lines = [line for line in lines if line["@partition"] == 1]
+    made = make(replay.KINDS)
+    wanted = list(made.rows(lines))
+    features = made.oracle.features.by_name
+    found = through_json(wanted)
+    counts = replay_check.check_rows(found, wanted, features)
+    assert sum(counts.values()) == len(wanted) and min(counts.values()) > 0
+    planted = [("as_of", lambda row: row["as_of"] + 1), ("rev", lambda row: row["rev"] + 1),
+               ("key", lambda row: row["key"] + "x"), ("watermark", lambda row: None),
+               ("v", lambda row: "other"), ("kind", lambda row: "pre_event")]
+    for name, change in planted:
+        wrong = copy.deepcopy(found)
+        row = next(row for row in reversed(wrong) if row["kind"] == "event")
+        row[name] = change(row)
+        with pytest.raises(replay_check.Different):
+            replay_check.check_rows(wrong, wanted, features)
+    for feature in features:
+        wrong = copy.deepcopy(found)
+        next(row for row in wrong if row["kind"] == "event")["features"][feature] = "?"
+        with pytest.raises(replay_check.Different, match=feature):
+            replay_check.check_rows(wrong, wanted, features)
+    for wrong in (found[:-1], found[1:], found + found[-1:], found[:5] + found[6:]):
+        with pytest.raises(replay_check.Different):
+            replay_check.check_rows(wrong, wanted, features)
