@@ -75,8 +75,8 @@ static void refuses_broken_requests(void **state)
         "Host: localhost\r\n",
         "\x16\x03\x01",
         "GET \"abc\r\n",
-        "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 "
-        "32 33\n",
+        ("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 "
+         "32 33\n"),
     };
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         struct control_parse out;
