@@ -131,11 +131,27 @@ static void text_append_json_char(struct text *text, unsigned char c)
         text_append_char(text, (char)c);
 }
 
+/* How many bytes from here stand in JSON as they are. */
+static size_t plain_length(const unsigned char *bytes, size_t len)
+{
+    size_t plain = 0;
+    while (plain < len && bytes[plain] >= 0x20 && bytes[plain] < 0x7F && bytes[plain] != '"' &&
+           bytes[plain] != '\\')
+        plain++;
+    return plain;
+}
+
 void text_append_json_string(struct text *text, const char *bytes, size_t len)
 {
     text_append_char(text, '"');
     for (size_t at = 0; at < len;) {
         const unsigned char *here = (const unsigned char *)bytes + at;
+        size_t plain = plain_length(here, len - at);
+        if (plain > 0) {
+            text_append(text, here, plain);
+            at += plain;
+            continue;
+        }
         size_t sequence = utf8_length(here, len - at);
         if (sequence == 0)
             text_append_string(text, "\xEF\xBF\xBD");

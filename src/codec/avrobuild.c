@@ -352,7 +352,7 @@ static void compile_default(struct build *b, const struct avro_field *field,
     struct avro_error err;
     compile(&inner, field->type, field->type, wanted);
     if (finish(&inner, false, &err) &&
-        avrorun_datum(&plan, field->default_bytes, field->default_len, slots, NULL, &err))
+        avrorun_datum(&plan, field->default_bytes, field->default_len, slots, NULL, NULL, &err))
         compile_default_slots(b, wanted, slots);
     else
         b->out.full = true; /* nested too deep, or too large, for any datum */

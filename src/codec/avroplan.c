@@ -30,7 +30,14 @@ bool avroplan_decode(const struct avroplan *plan, const void *bytes, size_t len,
                      struct value *slots, struct avro_error *err)
 {
     expect(!plan->whole);
-    return avrorun_datum(plan, bytes, len, slots, NULL, err);
+    return avrorun_datum(plan, bytes, len, slots, NULL, NULL, err);
+}
+
+bool avroplan_decode_next(const struct avroplan *plan, const void *bytes, size_t len,
+                          struct value *slots, size_t *used, struct avro_error *err)
+{
+    expect(!plan->whole);
+    return avrorun_datum(plan, bytes, len, slots, NULL, used, err);
 }
 
 bool avroplan_walk(const struct avroplan *plan, const void *bytes, size_t len,
@@ -38,5 +45,21 @@ bool avroplan_walk(const struct avroplan *plan, const void *bytes, size_t len,
 {
     expect(plan->whole);
     struct value slot;
-    return avrorun_datum(plan, bytes, len, &slot, sink, err);
+    return avrorun_datum(plan, bytes, len, &slot, sink, NULL, err);
+}
+
+static void ignore(void *self, enum avro_event event, struct value value)
+{
+    (void)self;
+    (void)event;
+    (void)value;
+}
+
+bool avroplan_walk_next(const struct avroplan *plan, const void *bytes, size_t len,
+                        const struct avroplan_sink *sink, size_t *used, struct avro_error *err)
+{
+    static const struct avroplan_sink nobody = {NULL, ignore};
+    expect(plan->whole);
+    struct value slot;
+    return avrorun_datum(plan, bytes, len, &slot, sink ? sink : &nobody, used, err);
 }

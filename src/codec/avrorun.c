@@ -467,14 +467,16 @@ static struct at op_EVENT(struct machine *m, struct at at)
 
 HOT struct at op_STOP(struct machine *m, struct at at)
 {
-    if (at.in->flag && at.cur != m->end)
+    if (m->used)
+        *m->used = (size_t)(at.cur - m->start);
+    else if (at.in->flag && at.cur != m->end)
         return avrofail_with(m, at, AVRO_ERROR_MALFORMED, "bytes are left over after the datum");
     m->done = true;
     return (struct at){at.in, NULL};
 }
 
 bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len, struct value *slots,
-                   const struct avroplan_sink *sink, struct avro_error *err)
+                   const struct avroplan_sink *sink, size_t *used, struct avro_error *err)
 {
     static const uint8_t nothing[1];
     const uint8_t *start = bytes ? bytes : nothing; /* a null pointer means that we stopped */
@@ -483,6 +485,7 @@ bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len, s
     machine.plan = plan;
     machine.slots = slots;
     machine.sink = sink;
+    machine.used = used;
     machine.err = err;
     machine.start = start;
     machine.free_work = AVROPLAN_MAX_FREE_WORK;

@@ -1,4 +1,4 @@
-// Shortest decimals by std::to_chars: the one thing C's library does not have.
+// Decimals by std::to_chars and std::from_chars: shortest, fast, and the same in every locale.
 #include "decimal.h"
 
 #include <charconv>
@@ -16,4 +16,10 @@ extern "C" size_t decimal_format(char out[DECIMAL_MAX], double d)
     if (std::fabs(d) < 1e15 && d == std::trunc(d))
         return decimal_format_long(out, int64_t(d));
     return size_t(std::to_chars(out, out + DECIMAL_MAX, d).ptr - out);
+}
+
+extern "C" bool decimal_parse(const char *text, size_t len, double *number)
+{
+    std::from_chars_result result = std::from_chars(text, text + len, *number);
+    return result.ec == std::errc() && result.ptr == text + len;
 }

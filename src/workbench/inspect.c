@@ -5,11 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "avrofile.h"
+#include "avroplan.h"
 #include "inspect_options.h"
 #include "inspect_schemas.h"
+#include "jsonout.h"
 #include "kafka.h"
 #include "pool.h"
 #include "workbench.h"
@@ -232,46 +233,78 @@ static int inspect_topic(struct inspector *inspector)
 
 /* ---- container files ---- */
 
-/* avro-c tells nothing, or little, of a file that cannot be read; NULL: it can. */
-static const char *unreadable(const char *path)
+/* Prints the datums of a block; false with the reason when one is malformed. */
+static bool print_block(struct inspector *inspector, const struct avroplan *plan,
+                        const struct avrofile_block *block, char *error)
 {
-    struct stat found;
-    if (stat(path, &found) < 0 || access(path, R_OK) < 0)
-        return strerror(errno);
-    return S_ISDIR(found.st_mode) ? strerror(EISDIR) : NULL;
+    struct text *line = &inspector->line;
+    size_t at = 0, used;
+    for (int64_t i = 0; i < block->count && inspector->count != 0 && !ferror(stdout); i++) {
+        struct jsonout out = {.text = line};
+        struct avroplan_sink sink = jsonout_sink(&out);
+        struct avro_error err;
+        text_clear(line);
+        text_append_string(line, "{\"value\":");
+        if (!avroplan_walk_next(plan, block->bytes + at, block->len - at, &sink, &used, &err)) {
+            snprintf(error, AVROFILE_ERROR_TEXT, "record %lld: %.200s", (long long)i + 1,
+                     err.message);
+            return false;
+        }
+        at += used;
+        text_append_string(line, "}\n");
+        fwrite(line->data, 1, line->len, stdout);
+        inspector->count -= inspector->count > 0;
+    }
+    return true;
+}
+
+static int print_file(struct inspector *inspector, struct avrofile *file)
+{
+    char error[AVROFILE_ERROR_TEXT] = "";
+    struct avro_error err;
+    struct avrofile_block block = {0};
+    const struct text *text = avrofile_schema(file);
+    struct avroplan *plan = NULL;
+    struct avroschema *schema =
+        avroschema_parse(text->data, text->len, NULL, 0, AVROSCHEMA_WRITER, &err);
+    if (schema)
+        plan = avroplan_compile(schema, schema, NULL, true, &err);
+    if (!plan)
+        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->options.file, err.message);
+    while (plan && inspector->count != 0 && !ferror(stdout) &&
+           avrofile_next(file, &block, error) && print_block(inspector, plan, &block, error))
+        ;
+    if (error[0])
+        fprintf(stderr, "freshet inspect: %s: block %lld: %s\n", inspector->options.file,
+                (long long)block.number, error);
+    int status = plan && !error[0] ? EX_OK : EX_DATAERR;
+    avroplan_free(plan);
+    avroschema_free(schema);
+    return status;
 }
 
 static int inspect_file(struct inspector *inspector)
 {
     char error[AVROFILE_ERROR_TEXT];
-    struct text datum = {0}, *line = &inspector->line;
-    const char *why = unreadable(inspector->options.file);
-    if (why) {
-        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->options.file, why);
-        return EX_NOINPUT;
+    const char *name = inspector->options.file;
+    FILE *stream = fopen(name, "rb");
+    struct stat found;
+    int status = EX_NOINPUT;
+    if (!stream) {
+        fprintf(stderr, "freshet inspect: %s: %s\n", name, strerror(errno));
+        return status;
     }
-    struct avrofile *file = avrofile_open(inspector->options.file, error);
-    if (!file) {
-        fprintf(stderr, "freshet inspect: %s\n", error);
-        return EX_DATAERR;
+    if (fstat(fileno(stream), &found) == 0 && S_ISDIR(found.st_mode)) {
+        fprintf(stderr, "freshet inspect: %s: %s\n", name, strerror(EISDIR));
+    } else {
+        struct avrofile *file = avrofile_open(stream, error);
+        status = file ? print_file(inspector, file) : EX_DATAERR;
+        if (!file)
+            fprintf(stderr, "freshet inspect: %s: %s\n", name, error);
+        avrofile_close(file);
     }
-    const char *schema = avrofile_schema(file);
-    bool ok = inspect_schemas_add_text(inspector->schemas, inspector->options.file, schema,
-                                       strlen(schema));
-    error[0] = 0;
-    while (ok && inspector->count != 0 && !ferror(stdout) && avrofile_next(file, &datum, error)) {
-        text_clear(line);
-        text_append_char(line, '{');
-        inspect_schemas_print(inspector->schemas, NULL, 0, datum.data, datum.len, line);
-        text_append_string(line, "}\n");
-        fwrite(line->data, 1, line->len, stdout);
-        inspector->count -= inspector->count > 0;
-    }
-    if (error[0])
-        fprintf(stderr, "freshet inspect: %s: %s\n", inspector->options.file, error);
-    text_free(&datum);
-    avrofile_close(file);
-    return ok && !error[0] ? EX_OK : EX_DATAERR;
+    fclose(stream);
+    return status;
 }
 
 int inspect_main(int argc, char **argv)
@@ -282,7 +315,7 @@ int inspect_main(int argc, char **argv)
     if (status != EX_OK || options->wants_help)
         return status;
     inspector.count = options->count;
-    inspector.schemas = inspect_schemas_new(options->file ? FRAMING_RAW : options->framing);
+    inspector.schemas = inspect_schemas_new(options->framing);
     for (size_t i = 0; i < options->schema_count && status == EX_OK; i++)
         if (!inspect_schemas_add(inspector.schemas, options->schemas[i]))
             status = EX_NOINPUT;

@@ -61,12 +61,6 @@ static bool add(struct inspect_schemas *schemas, int64_t id, const char *name, c
     return true;
 }
 
-bool inspect_schemas_add_text(struct inspect_schemas *schemas, const char *name, const char *text,
-                              size_t len)
-{
-    return add(schemas, -1, name, text, len);
-}
-
 bool inspect_schemas_add(struct inspect_schemas *schemas, const char *argument)
 {
     struct text text = {0};

@@ -15,9 +15,6 @@ struct inspect_schemas *inspect_schemas_new(enum framing framing);
 void inspect_schemas_free(struct inspect_schemas *schemas);
 /* argument: FILE, or ID=FILE for framing confluent. False with the reason on standard error. */
 bool inspect_schemas_add(struct inspect_schemas *schemas, const char *argument);
-/* The same for a schema's text, for framing raw. */
-bool inspect_schemas_add_text(struct inspect_schemas *schemas, const char *name, const char *text,
-                              size_t len);
 /* Appends `"value":{...}`, or `"payload":"hex","error":"why"`. header: of FRAMING_HEADER. */
 void inspect_schemas_print(const struct inspect_schemas *schemas, const void *header,
                            size_t header_len, const void *payload, size_t len, struct text *out);

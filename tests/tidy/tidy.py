@@ -32,8 +32,11 @@ SEES = {
 # Header of an outside library -> the files that may include it.
 LIBRARIES = {
     "librdkafka/*": ["src/io/kafka*", "src/workbench/*.c"],
-    "avro.h": ["src/codec/avrofile.c"],
-    "avro/*": ["src/codec/avrofile.c"],
+    "avro.h": [],
+    "avro/*": [],
+    "zlib.h": ["src/codec/avropack.c"],
+    "zstd.h": ["src/codec/avropack.c"],
+    "snappy-c.h": ["src/codec/avropack.c"],
     "jansson.h": ["src/codec/jsontree.c"],
     "xxhash.h": ["src/base/hash.c"],
     "hiredis/*": ["src/io/redis*.c", "src/ctl/*"],
@@ -41,7 +44,7 @@ LIBRARIES = {
     "microhttpd.h": ["src/io/http.c"],
     "systemd/*": ["src/io/notify.c"],
     "ini.h": ["src/daemon/*.c"],
-    "argp.h": ["src/freshetd.c", "src/daemon/*.c", "src/ctl/*.c", "src/workbench/*.c"],
+    "argp.h": ["src/freshetd.c", "src/daemon/*.c", "src/ctl/*.c", "src/workbench/*"],
     "uv.h": ["src/io/*", "src/daemon/*", "src/freshetd.c", "include/freshet/io/*",
              "include/freshet/daemon/*"],
 }

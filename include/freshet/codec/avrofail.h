@@ -24,6 +24,7 @@ struct machine {
     uint64_t free_work;
     uint32_t depth;
     bool done;
+    size_t *used; /* of the bytes; NULL: all of them are the datum */
     struct frame frames[AVROPLAN_MAX_DEPTH];
 };
 

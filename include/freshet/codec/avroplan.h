@@ -59,6 +59,11 @@ void avroplan_free(struct avroplan *plan);
 bool avroplan_decode(const struct avroplan *plan, const void *bytes, size_t len,
                      struct value *slots, struct avro_error *err);
 
+/* The same for the first datum of several that follow each other: *used is how long it is. The plan
+ * is strict. */
+bool avroplan_decode_next(const struct avroplan *plan, const void *bytes, size_t len,
+                          struct value *slots, size_t *used, struct avro_error *err);
+
 enum avro_event {
     AVRO_EVENT_RECORD, /* ... FIELD value FIELD value ... END */
     AVRO_EVENT_ARRAY,  /* ... value value ... END_ARRAY */
@@ -79,5 +84,8 @@ struct avroplan_sink {
 /* Like avroplan_decode for a plan without projection. Events before an error were told already. */
 bool avroplan_walk(const struct avroplan *plan, const void *bytes, size_t len,
                    const struct avroplan_sink *sink, struct avro_error *err);
+/* As avroplan_decode_next; sink NULL: only where the datum ends is wanted. */
+bool avroplan_walk_next(const struct avroplan *plan, const void *bytes, size_t len,
+                        const struct avroplan_sink *sink, size_t *used, struct avro_error *err);
 
 #endif

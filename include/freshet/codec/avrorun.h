@@ -4,8 +4,9 @@
 
 #include "avrocode.h"
 
-/* slots: at least plan->slot_count, or 1 for a whole datum, which also needs the sink. */
+/* slots: at least plan->slot_count, or 1 for a whole datum, which also needs the sink. used: where
+ * the datum ends, when others may follow it; NULL: none may. */
 bool avrorun_datum(const struct avroplan *plan, const void *bytes, size_t len, struct value *slots,
-                   const struct avroplan_sink *sink, struct avro_error *err);
+                   const struct avroplan_sink *sink, size_t *used, struct avro_error *err);
 
 #endif

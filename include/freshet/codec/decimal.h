@@ -2,6 +2,7 @@
 #ifndef FRESHET_DECIMAL_H
 #define FRESHET_DECIMAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,10 @@ enum { DECIMAL_MAX = 32 }; /* more than any number needs */
  */
 size_t decimal_format(char out[DECIMAL_MAX], double d);
 size_t decimal_format_long(char out[DECIMAL_MAX], int64_t number);
+
+/* The nearest double of a decimal number without blanks and without a sign `+`. False when the text
+ * is anything else, or beyond what a double can hold. */
+bool decimal_parse(const char *text, size_t len, double *number);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,106 @@
+/* JSON of rows. Numbers as in Redis; true and false as JSON has them. */
+#include "rowjson.h"
+
+#include <string.h>
+
+#include "decimal.h"
+
+static void put_bytes(const struct value *value, struct text *out)
+{
+    struct text utf8 = {0};
+    for (uint32_t i = 0; i < value->len; i++) {
+        unsigned char byte = (unsigned char)value->s[i];
+        if (byte >= 0x80) {
+            text_append_char(&utf8, (char)(0xc0 | byte >> 6));
+            byte = 0x80 | (byte & 0x3f);
+        }
+        text_append_char(&utf8, (char)byte);
+    }
+    text_append_json_string(out, utf8.data ? utf8.data : "", utf8.len);
+    text_free(&utf8);
+}
+
+static void put_list(const struct value *list, struct text *out)
+{
+    text_append_char(out, '[');
+    for (uint32_t i = 0; i < list->len; i++) {
+        if (i > 0)
+            text_append_char(out, ',');
+        rowjson_value(&list->items[i], out);
+    }
+    text_append_char(out, ']');
+}
+
+void rowjson_value(const struct value *value, struct text *out)
+{
+    switch ((enum value_type)value->type) {
+    case VALUE_NULL:
+        text_append(out, "null", 4);
+        return;
+    case VALUE_BOOL:
+        text_append_string(out, value->i ? "true" : "false");
+        return;
+    case VALUE_LONG:
+        out->len += decimal_format_long(text_reserve(out, DECIMAL_MAX), value->i);
+        return;
+    case VALUE_DOUBLE:
+        out->len += decimal_format(text_reserve(out, DECIMAL_MAX), value->d);
+        return;
+    case VALUE_STRING:
+        text_append_json_string(out, value->s, value->len);
+        return;
+    case VALUE_BYTES:
+        put_bytes(value, out);
+        return;
+    case VALUE_LIST:
+        put_list(value, out);
+        return;
+    }
+}
+
+void rowjson_features(const struct row *row, struct text *out)
+{
+    for (int i = 0; i < row->set->count; i++) {
+        const char *name = row->set->features[i].name;
+        text_append(out, i == 0 ? "{\"" : ",\"", 2);
+        text_append(out, name, strlen(name));
+        text_append(out, "\":", 2);
+        rowjson_value(&row->values[i], out);
+    }
+    text_append_string(out, row->set->count > 0 ? "}" : "{}");
+}
+
+void rowjson_version(uint64_t version, struct text *out)
+{
+    char digits[ROWJSON_VERSION];
+    for (int i = 0; i < ROWJSON_VERSION; i++)
+        digits[i] = "0123456789abcdef"[version >> (60 - 4 * i) & 15];
+    text_append(out, digits, sizeof digits);
+}
+
+static void put_number(const char *before, int64_t number, struct text *out)
+{
+    text_append_string(out, before);
+    text_append_long(out, number);
+}
+
+void rowjson_point(const struct row *row, int64_t last_offset, struct text *out)
+{
+    put_number("{\"partition\":", row->partition, out);
+    put_number(",\"offset\":", last_offset, out);
+    put_number(",\"as_of\":", row->as_of.ms, out);
+    text_append_string(out, ",\"key\":");
+    text_append_json_string(out, row->key, row->key_len);
+    put_number(",\"newest\":", row->offset, out);
+    put_number(",\"rev\":", (int64_t)row->rev, out);
+    text_append_string(out, ",\"features\":");
+    rowjson_features(row, out);
+    text_append_string(out, ",\"v\":\"");
+    rowjson_version(row->set->version, out);
+    text_append_char(out, '"');
+    if (row->warming) {
+        text_append_string(out, ",\"warming\":");
+        text_append_json_string(out, row->warming, strlen(row->warming));
+    }
+    text_append_string(out, row->removed ? ",\"removed\":true}\n" : "}\n");
+}
