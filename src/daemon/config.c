@@ -1,8 +1,10 @@
 /* The life of a configuration: defaults, then the file, then the environment, then checks. */
 #include "config.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config_parts.h"
 #include "expect.h"
@@ -48,7 +50,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
 };
 
 const char *const config_sections[] = {"kafka", "schema", "event",   "time", "session", "state",
-                                       "features", "redis", "late", "control", "http", "log", NULL};
+                                       "features", "redis", "late", "control", "http", "log",
+                                       "debug", NULL};
 
 const struct config_row *config_row_find(const char *name)
 {
@@ -169,7 +172,40 @@ static void set_value(struct config *config, const struct config_row *row,
     memory_free(value);
 }
 
+/* A path beside the configuration file would be another one than the user sees. */
+static char *setting_value(const struct config_setting *setting)
+{
+    char here[PATH_MAX];
+    struct text path = {0};
+    if (config_rows[setting->row].type != CONFIG_PATH || *setting->value == '/' ||
+        *setting->value == '\0' || !getcwd(here, sizeof here))
+        return memory_strdup(setting->value);
+    text_printf(&path, "%s/%s", here, setting->value);
+    char *value = memory_strdup(path.data);
+    text_free(&path);
+    return value;
+}
+
+static void take_settings(struct config *config, const struct config_setting *settings, int count)
+{
+    for (int i = 0; i < count; i++) {
+        struct config_origin *origin = &config->origins[settings[i].row];
+        memory_free(origin->written);
+        memory_free(origin->place);
+        *origin = (struct config_origin){
+            .written = setting_value(&settings[i]),
+            .place = memory_strdup(settings[i].place),
+        };
+    }
+}
+
 struct config *config_load(const char *path, struct config_errors *errors)
+{
+    return config_load_with(path, NULL, 0, errors);
+}
+
+struct config *config_load_with(const char *path, const struct config_setting *settings, int count,
+                                struct config_errors *errors)
 {
     struct inifile *file = path ? inifile_read(path, errors) : NULL;
     if (path && !file)
@@ -185,6 +221,7 @@ struct config *config_load(const char *path, struct config_errors *errors)
     if (file)
         take_file(config, file, errors);
     config_environment_override(config, errors);
+    take_settings(config, settings, count);
     for (int i = 0; i < CONFIG_ROW_COUNT; i++) {
         if (config->origins[i].written)
             set_value(config, &config_rows[i], errors);

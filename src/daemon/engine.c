@@ -321,7 +321,10 @@ struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model 
     if (!engine->writers)
         snprintf(error, KAFKA_ERROR_TEXT, "%.500s", writers_error);
     open_redis(engine);
-    if (!engine->writers || !open_kafka(engine, error)) {
+    bool logs = *config->debug_rows != '\0';
+    if (engine->writers && logs)
+        engine->rowlog = rowlog_open(config->debug_rows, error, KAFKA_ERROR_TEXT);
+    if (!engine->writers || (logs && !engine->rowlog) || !open_kafka(engine, error)) {
         engine_close(engine, NULL, NULL);
         return NULL;
     }
@@ -346,6 +349,7 @@ static void engine_free(struct engine *engine)
     memory_free(engine->polled);
     arena_free(&engine->arena);
     rowhash_fini(&engine->rowhash);
+    rowlog_close(engine->rowlog);
     model_free(engine->model);
     config_free(engine->config);
     memory_free(engine);

@@ -289,8 +289,11 @@ static void send_batch(struct partition *partition, struct flight *flight)
     struct row row;
     while (!flush_batch_full(&flight->flush, &engine->rowhash) &&
            shard_batch_next(partition->shard, &flight->batch, &engine->arena, now_s,
-                            ttl_s(engine), &row))
+                            ttl_s(engine), &row)) {
         flush_batch_add(&flight->flush, &engine->rowhash, &row);
+        rowlog_add(engine->rowlog, &row, flight->batch.last_offset);
+    }
+    rowlog_flush(engine->rowlog);
     partition->flights_busy++;
     partition->last_sent = engine_now(engine);
     redis_flush(engine->redis, &flight->flush, on_flushed, flight);

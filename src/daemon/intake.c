@@ -4,6 +4,7 @@
  * yet, everything behind it waits, the partition is paused, and others go on. */
 #include <string.h>
 
+#include "decode_message.h"
 #include "engine.h"
 #include "expect.h"
 #include "hash.h"
@@ -60,53 +61,16 @@ void intake_drop(struct partition *partition)
 
 /* ---- one message ---- */
 
-/* The fate that the message has before the core sees it, with slots when it has none yet. False:
- * its schema is not known yet. */
+/* False: its schema is not known yet. */
 static bool decode(struct engine *engine, const struct kafka_message *message,
                    struct record *record, int64_t *schema_id)
 {
-    *record = (struct record){
-        .offset = message->offset,
-        .record_time_ms =
-            message->record_time_ms < 0 ? RECORD_NO_TIME : message->record_time_ms,
-        .fate = FATE_NONE,
-    };
-    *schema_id = -1;
-    if (!message->payload) {
-        record->fate = FATE_TOMBSTONE;
-        return true;
-    }
-    if ((int64_t)message->payload_len > engine->config->schema_max_bytes) {
-        record->fate = FATE_OVERSIZE;
-        return true;
-    }
-    enum framing kind = (enum framing)engine->config->schema_framing;
-    const void *header = NULL;
-    size_t header_len = 0;
-    if (kind == FRAMING_CONFLUENT)
-        header = kafka_message_header(message, FRAMING_HEADER, &header_len);
-    struct framing_result framing;
-    struct avro_error error;
-    if (!framing_parse(kind, header, header_len, message->payload, message->payload_len, &framing,
-                       &error)) {
-        record->fate = FATE_UNDECODABLE;
-        return true;
-    }
-    struct writer *writer = writers_find(engine->writers, &framing);
-    *schema_id = framing.ref == FRAMING_REF_ID ? framing.id : -1;
-    if (writer->state == WRITER_WAITING)
-        return false;
-    writer->records++;
     struct value *slots =
         arena_alloc(&engine->arena, (size_t)engine->model->slot_count * sizeof *slots);
-    if (writer->state == WRITER_UNKNOWN) {
-        record->fate = FATE_UNKNOWN_SCHEMA;
-    } else if (!avroplan_decode(writer->plan, framing.body, framing.len, slots, &error)) {
-        record->fate = FATE_UNDECODABLE;
-        writer->errors++;
-    }
-    record->slots = slots;
-    return true;
+    struct decoded decoded = {.record = record, .slots = slots};
+    bool known = decode_message(engine->config, engine->writers, message, &decoded);
+    *schema_id = decoded.schema_id;
+    return known;
 }
 
 /* ---- a chunk ---- */

@@ -123,6 +123,16 @@ extern const char *const config_sections[];
  * else a configuration, to be used only if errors->failures is 0.
  */
 struct config *config_load(const char *path, struct config_errors *errors);
+
+/* A value from a command line, over file and environment. Paths are relative to the working
+ * directory. */
+struct config_setting {
+    enum config_row_id row;
+    const char *value;
+    const char *place; /* "--gap", for errors */
+};
+struct config *config_load_with(const char *path, const struct config_setting *settings, int count,
+                                struct config_errors *errors);
 void config_free(struct config *config);
 
 const struct config_row *config_row_find(const char *name); /* section.key; NULL: none */

@@ -29,6 +29,7 @@
 #include "redis.h"
 #include "redis_script.h"
 #include "rowhash.h"
+#include "rowlog.h"
 #include "shard.h"
 #include "writers.h"
 
@@ -170,6 +171,7 @@ struct engine {
     struct writers *writers;
     struct control *control; /* NULL: no socket is configured */
     struct rowhash rowhash;
+    struct rowlog *rowlog; /* NULL: rows are not logged */
     enum engine_state state;
     struct mono_time started;
 
