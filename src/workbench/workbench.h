@@ -5,6 +5,7 @@
 /* argv[0] is "freshet NAME", for messages. */
 int check_main(int argc, char **argv);
 int decode_main(int argc, char **argv);
+int replay_main(int argc, char **argv);
 int generate_main(int argc, char **argv);
 int broker_main(int argc, char **argv);
 int inspect_main(int argc, char **argv);

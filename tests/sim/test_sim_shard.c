@@ -23,7 +23,6 @@ enum {
     SETTLE_STEPS = 20000,
     HISTORY_MAX = 65536,
     DEFAULT_SECONDS = 5,
-    SETS = 3, /* of features */
 };
 
 static const char features_text[] = "[feature clicks]\nop = count\nwhere = type == \"click\"\n"
@@ -52,34 +51,6 @@ static const char features_text[] = "[feature clicks]\nop = count\nwhere = type 
                                     "[feature is_open]\nop = session_is_open\n"
                                     "[feature since]\nop = prev_session_gap\n"
                                     "[feature pace]\nop = mean_gap\n";
-
-/* The operators that the first set does not have, and maps. */
-static const char operators_text[] =
-    "[feature clicks]\nop = count\nwhere = type == \"click\"\nover = session\n"
-    "[feature spread]\nop = var(price)\nover = 20s\nhop = 5s\n"
-    "[feature n_spread]\nop = stddev(n)\nover = session\n"
-    "[feature opening]\nop = first_n(item, 3)\nover = session\n"
-    "[feature since]\nop = time_of_first\nover = 60s\n"
-    "[feature until]\nop = time_of_last(price)\nover = 60s\n"
-    "[feature favourites]\nop = top_k(item, 2)\nover = 60s\n"
-    "[feature kinds]\nop = top_k(type, 3)\nover = session\n"
-    "[feature surprise]\nop = entropy(item)\nover = session\n"
-    "[feature middle]\nop = quantile(price, 0.5)\nover = 60s\n"
-    "[feature most]\nop = quantile(n, 0.9)\nover = session\n"
-    "[feature by_item]\nop = sum(price)\nby = item\ncap = 2\nover = 60s\n"
-    "[feature by_n]\nop = last(type)\nby = n\nover = session\n"
-    "[feature by_type]\nop = entropy(item)\nwhere = type == \"click\"\nby = type\nover = 20s\n"
-    "[feature number]\nop = session_number\n";
-
-/* What never ends: a set of its own, because its keys are never forgotten. */
-static const char lifetime_text[] =
-    "[feature all]\nop = count\nover = lifetime\n"
-    "[feature fading]\nop = decayed_sum(price, 3s)\n"
-    "[feature tastes]\nop = decayed_sum(n, 20s)\nby = item\n"
-    "[feature items]\nop = distinct(item)\nover = lifetime\n"
-    "[feature recent]\nop = count\nover = 5s\n"
-    "[feature number]\nop = session_number\n"
-    "[feature before]\nop = prev_session_gap\n";
 
 /* A record of the log with what it points to. */
 struct logged {
@@ -126,7 +97,6 @@ struct lane {
 struct sim {
     uint64_t seed, random;
     struct rules rules;
-    struct feature_set *sets[SETS];
     struct lane lanes[LANES_MAX];
     int lane_count;
     int64_t now; /* virtual, ms since the epoch */
@@ -761,7 +731,6 @@ static void step_lane(struct lane *lane)
 static void draw_rules(void)
 {
     struct rules *rules = &sim.rules;
-    rules->set = sim.sets[chance(60) ? 0 : 1 + below(SETS - 1)];
     rules->gap.ms = chance(50) ? 500 + below(5000) : 1 + below(300);
     rules->lateness.ms = chance(50) ? 0 : below(6000);
     rules->out_of_orderness.ms = chance(40) ? 0 : below(4000);
@@ -829,8 +798,6 @@ static void compare_redis(struct lane *lane)
 /* Far in the future, by a record that event.where drops: no key is left, nor its memory. */
 static void forget_all(struct lane *lane)
 {
-    if (sim.rules.set->has_lifetime)
-        return;
     struct logged *last = &lane->log[lane->log_count++];
     struct corekit_event event = {.key = "ada", .ts_ms = sim.now + 1000000000, .type = "tick"};
     corekit_slots(&event, last->slots);
@@ -898,9 +865,8 @@ int main(void)
     struct expr *where = expr_compile("type is null or type != \"tick\"", &space, &error);
     sim.rules = (struct rules){.key_slot = SLOT_KEY, .time_slot = SLOT_TS,
                                .session_slot = -1, .id_slot = -1, .where = where};
-    static const char *const texts[SETS] = {features_text, operators_text, lifetime_text};
-    for (int k = 0; k < SETS; k++)
-        sim.sets[k] = corekit_features(texts[k]);
+    struct feature_set *set = corekit_features(features_text);
+    sim.rules.set = set;
 
     int64_t alone = environment("FRESHET_SIM_SEED");
     int64_t seeds = environment("FRESHET_SIM_SEEDS");
@@ -916,7 +882,6 @@ int main(void)
     arena_free(&sim.arena);
     text_free(&sim.text);
     expr_free(where);
-    for (int k = 0; k < SETS; k++)
-        feature_set_free(sim.sets[k]);
+    feature_set_free(set);
     return 0;
 }
