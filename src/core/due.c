@@ -109,9 +109,12 @@ void shard_forget_due(struct shard *shard)
             continue;
         }
         if (shard->observed)
-            observe_forgotten(shard, entity);
-        entity_forget(shard, deadline.handle);
+            observe_forgotten(shard, deadline.handle);
+        else
+            entity_forget(shard, deadline.handle);
     }
+    if (shard->observed)
+        observe_all_forgotten(shard);
 }
 
 /* Pops deadlines up to as_of; false when the budget ended first. before_ms: the as_of before. */

@@ -75,15 +75,11 @@ void observe_ended(struct shard *shard, const char *key, size_t len, int64_t ts_
     tell(shard, &effect);
 }
 
-void observe_forgotten(struct shard *shard, const struct entity *entity)
-{
-    tell_key(shard, entity, EFFECT_FORGOTTEN, NULL);
-}
-
 /* ---- what time does ---- */
 
 struct effect_due {
     int64_t at_ms;
+    uint32_t handle;
     const struct entity *entity;
     struct session *session; /* that closes; NULL: the key's row decays */
 };
@@ -104,11 +100,11 @@ void observe_key_due(struct shard *shard, uint32_t handle, int64_t before_ms)
     for (; session; session = session->next) {
         int64_t closes = session_closes_ms(shard->rules, session);
         if (closes > before_ms && closes <= shard->as_of_ms)
-            due_add(shard, (struct effect_due){closes, entity, session});
+            due_add(shard, (struct effect_due){closes, handle, entity, session});
     }
     int64_t decays = entity_row_due(shard, entity, before_ms);
     if (decays <= shard->as_of_ms)
-        due_add(shard, (struct effect_due){decays, entity, NULL});
+        due_add(shard, (struct effect_due){decays, handle, entity, NULL});
 }
 
 static int by_bytes(const struct entity *a, const struct entity *b)
@@ -133,15 +129,36 @@ static int by_time(const void *left, const void *right)
     return (a->session->id > b->session->id) - (a->session->id < b->session->id);
 }
 
-void observe_due(struct shard *shard)
+static void due_sort(struct shard *shard)
 {
     if (shard->due_count > 1)
         qsort(shard->due, shard->due_count, sizeof *shard->due, by_time);
+}
+
+void observe_due(struct shard *shard)
+{
+    due_sort(shard);
     for (size_t k = 0; k < shard->due_count; k++) {
         const struct effect_due *due = &shard->due[k];
         tell_key(shard, due->entity, due->session ? EFFECT_CLOSED : EFFECT_DECAYED, due->session);
         if (due->session)
             due->session->published = true;
+    }
+    shard->due_count = 0;
+}
+
+void observe_forgotten(struct shard *shard, uint32_t handle)
+{
+    const struct entity *entity = entity_at(shard, handle);
+    due_add(shard, (struct effect_due){entity_forget_at(shard, entity), handle, entity, NULL});
+}
+
+void observe_all_forgotten(struct shard *shard)
+{
+    due_sort(shard);
+    for (size_t k = 0; k < shard->due_count; k++) {
+        tell_key(shard, shard->due[k].entity, EFFECT_FORGOTTEN, NULL);
+        entity_forget(shard, shard->due[k].handle);
     }
     shard->due_count = 0;
 }

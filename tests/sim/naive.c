@@ -47,8 +47,11 @@ static int64_t floor_to(int64_t t, int64_t step, int64_t phase)
 
 static int64_t phase_of(int key)
 {
-    uint64_t hash = hash_bytes(naive_keys[key], strlen(naive_keys[key]));
-    return (int64_t)(hash % 86400000);
+    static int64_t phases[NAIVE_KEYS]; /* none of the names' is 0 */
+    if (phases[key] == 0)
+        phases[key] =
+            (int64_t)(hash_bytes(naive_keys[key], strlen(naive_keys[key])) % 86400000);
+    return phases[key];
 }
 
 static int64_t period_of(const struct rules *rules, int64_t t)
@@ -64,7 +67,8 @@ static bool event_counts(const struct naive *naive, const struct feature *featur
                          const struct naive_event *event, struct value *value)
 {
     static const char *const paths[] = {
-        [SLOT_TYPE] = "type", [SLOT_ITEM] = "item", [SLOT_PRICE] = "price", [SLOT_N] = "n"};
+        [SLOT_TYPE] = "type", [SLOT_ITEM] = "item", [SLOT_PRICE] = "price",
+        [SLOT_N] = "n",       [SLOT_ID] = "id"};
     if (feature->where >= 0 && !event->click)
         return false;
     *value = value_bool(true);
@@ -77,7 +81,7 @@ static bool event_counts(const struct naive *naive, const struct feature *featur
     return value->type != VALUE_NULL;
 }
 
-static const struct naive_session *newest_session(const struct naive_key *key)
+const struct naive_session *naive_newest(const struct naive_key *key)
 {
     const struct naive_session *newest = NULL;
     for (int k = 0; k < key->session_count; k++) {
@@ -89,61 +93,176 @@ static const struct naive_session *newest_session(const struct naive_key *key)
     return newest;
 }
 
-static bool window_holds(const struct naive *naive, int key, int64_t watermark)
+/* The as_of at which the event leaves the last of the windows that count it; beyond after, the
+ * first of them. INT64_MIN: none. */
+static int64_t leaves_windows(const struct naive *naive, const struct naive_event *event,
+                              int64_t after)
 {
     const struct feature_set *set = naive->rules->set;
-    for (int e = naive->keys[key].first_event; e < naive->event_count; e++) {
-        const struct naive_event *event = &naive->events[e];
-        if (event->key != key)
+    int64_t at = INT64_MIN;
+    for (int f = 0; f < set->count; f++) {
+        struct value value;
+        if (set->features[f].window < 0 || !event_counts(naive, &set->features[f], event, &value))
             continue;
-        for (int f = 0; f < set->count; f++) {
-            struct value value;
-            if (set->features[f].window < 0 ||
-                !event_counts(naive, &set->features[f], event, &value))
-                continue;
-            const struct feature_window *window = &set->windows[set->features[f].window];
-            int64_t end = floor_to(event->ts, window->hop.ms, phase_of(key)) + window->hop.ms;
-            if (watermark < end + window->length.ms)
-                return true;
-        }
+        const struct feature_window *window = &set->windows[set->features[f].window];
+        int64_t end = floor_to(event->ts, window->hop.ms, phase_of(event->key)) + window->hop.ms;
+        int64_t leaves = end + window->length.ms;
+        bool better = after == INT64_MIN ? leaves > at
+                                         : leaves > after && (at == INT64_MIN || leaves < at);
+        at = better ? leaves : at;
     }
-    return false;
+    return at;
 }
 
-static void forget(struct naive *naive)
+int64_t naive_forget_at(const struct naive *naive, int k)
 {
     const struct rules *rules = naive->rules;
+    const struct naive_session *newest = naive_newest(&naive->keys[k]);
+    int64_t at = INT64_MIN;
+    if (newest) {
+        int64_t longer = rules->keep.ms > rules->lateness.ms ? rules->keep.ms : rules->lateness.ms;
+        at = newest->last + rules->gap.ms + longer + 1;
+    }
+    for (int e = naive->keys[k].first_event; e < naive->event_count; e++) {
+        if (naive->events[e].key != k)
+            continue;
+        int64_t leaves = leaves_windows(naive, &naive->events[e], INT64_MIN);
+        at = leaves > at ? leaves : at;
+    }
+    return at;
+}
+
+int64_t naive_decays_at(const struct naive *naive, int k, int64_t after)
+{
+    const struct rules *rules = naive->rules;
+    const struct naive_session *newest = naive_newest(&naive->keys[k]);
+    int64_t due = INT64_MAX;
+    if (newest) {
+        int64_t closes = newest->last + rules->gap.ms + rules->out_of_orderness.ms + 1;
+        int64_t hides = closes + rules->keep.ms;
+        due = closes > after ? closes : hides > after ? hides : due;
+    }
+    for (int e = naive->keys[k].first_event; e < naive->event_count; e++) {
+        if (naive->events[e].key != k)
+            continue;
+        int64_t leaves = leaves_windows(naive, &naive->events[e], after);
+        if (leaves != INT64_MIN && leaves < due)
+            due = leaves;
+    }
+    return due;
+}
+
+static void follow(struct naive *naive, enum naive_moment moment, const struct naive_event *event)
+{
+    if (naive->follower)
+        naive->follower(naive->context, naive, moment, event);
+}
+
+/* Forgets what is over, the longest over first, then by name. */
+static void forget(struct naive *naive)
+{
     int64_t watermark = naive_watermark(naive);
-    for (int k = 0; k < NAIVE_KEYS; k++) {
-        struct naive_key *key = &naive->keys[k];
-        if (!key->alive)
-            continue;
-        const struct naive_session *newest = newest_session(key);
-        if (newest && (watermark <= newest->last + rules->gap.ms + rules->lateness.ms ||
-                       watermark <= newest->last + rules->gap.ms + rules->keep.ms))
-            continue;
-        if (window_holds(naive, k, watermark))
-            continue;
-        key->alive = false;
-        key->session_count = 0;
+    for (;;) {
+        int64_t earliest = INT64_MAX;
+        int first = -1;
+        for (int k = 0; k < NAIVE_KEYS; k++) {
+            int64_t at = naive->keys[k].alive ? naive_forget_at(naive, k) : INT64_MAX;
+            if (at <= watermark && at < earliest) {
+                earliest = at;
+                first = k;
+            }
+        }
+        if (first < 0)
+            return;
+        follow(naive, NAIVE_FORGETS, &(struct naive_event){.key = first});
+        naive->keys[first].alive = false;
+        naive->keys[first].session_count = 0;
     }
 }
 
 /* ---- sessions ---- */
 
-static int joined_sessions(const struct naive *naive, const struct naive_key *key, int64_t ts,
-                           int *joined)
+static bool same(const struct value *a, const struct value *b);
+
+/* Events in their order: S9. */
+static bool comes_after(const struct naive_event *a, const struct naive_event *b)
+{
+    return a->ts > b->ts || (a->ts == b->ts && a->offset > b->offset);
+}
+
+static const struct naive_event *first_of(const struct naive *naive, int key, int session)
+{
+    const struct naive_event *first = NULL;
+    for (int e = naive->keys[key].first_event; e < naive->event_count; e++) {
+        const struct naive_event *event = &naive->events[e];
+        if (event->key == key && event->session == session &&
+            (!first || comes_after(first, event)))
+            first = event;
+    }
+    return first;
+}
+
+/* S11: the greatest event of the session that ends it, or NULL. */
+static const struct naive_event *end_of(const struct naive *naive, int key, int session)
+{
+    const struct naive_event *end = NULL;
+    for (int e = naive->keys[key].first_event; e < naive->event_count; e++) {
+        const struct naive_event *event = &naive->events[e];
+        if (event->key == key && event->session == session && event->ends &&
+            (!end || comes_after(event, end)))
+            end = event;
+    }
+    return end;
+}
+
+static struct value tracker_of(const struct naive *naive, const struct naive_event *event)
+{
+    int slot = naive->rules->session_slot;
+    return slot < 0 ? value_null() : event->slots[slot];
+}
+
+/* Whether the event may join the session; *split when only the session's end keeps it out. */
+static bool may_join(const struct naive *naive, const struct naive_event *event, int k,
+                     bool *split)
 {
     const struct rules *rules = naive->rules;
+    const struct naive_session *session = &naive->keys[event->key].sessions[k];
+    struct value tracker = tracker_of(naive, event);
+    bool live = session->last + rules->gap.ms + rules->lateness.ms >= naive_watermark(naive);
+    bool reaches = !session->gone && live && session->start - rules->gap.ms <= event->ts &&
+                   event->ts <= session->last + rules->gap.ms &&
+                   period_of(rules, session->last) == period_of(rules, event->ts) &&
+                   session->tracker.type == tracker.type &&
+                   (tracker.type == VALUE_NULL || same(&session->tracker, &tracker));
+    const struct naive_event *end = end_of(naive, event->key, k);
+    bool beyond = end && comes_after(event, end);
+    *split |= reaches && beyond;
+    return reaches && !beyond;
+}
+
+/* The sessions that the event goes into, the earliest first: all it may join, up to the first that
+ * begins after the end of those before it. */
+static int joined_sessions(const struct naive *naive, const struct naive_event *event, int *joined,
+                           bool *split)
+{
+    const struct naive_key *key = &naive->keys[event->key];
     int count = 0;
     for (int k = 0; k < key->session_count; k++) {
-        const struct naive_session *session = &key->sessions[k];
-        bool live =
-            session->last + rules->gap.ms + rules->lateness.ms >= naive_watermark(naive);
-        if (!session->gone && live && session->start - rules->gap.ms <= ts &&
-            ts <= session->last + rules->gap.ms &&
-            period_of(rules, session->last) == period_of(rules, ts))
-            joined[count++] = k;
+        if (!may_join(naive, event, k, split))
+            continue;
+        const struct naive_event *first = first_of(naive, event->key, k);
+        int at = count++;
+        for (; at > 0 && comes_after(first_of(naive, event->key, joined[at - 1]), first); at--)
+            joined[at] = joined[at - 1];
+        joined[at] = k;
+    }
+    const struct naive_event *end = event->ends ? event : NULL;
+    for (int k = 0; k < count; k++) {
+        const struct naive_event *own = end_of(naive, event->key, joined[k]);
+        if (k > 0 && end && comes_after(first_of(naive, event->key, joined[k]), end))
+            return k;
+        if (own && (!end || comes_after(own, end)))
+            end = own;
     }
     return count;
 }
@@ -153,18 +272,24 @@ static void enter_session(struct naive *naive, struct naive_event *event, const 
 {
     struct naive_key *key = &naive->keys[event->key];
     int64_t closed_before = naive_watermark(naive) - naive->rules->gap.ms;
-    struct naive_session all = {event->ts, event->ts, event->offset, 0, 1, false};
+    struct naive_session all = {.start = event->ts, .last = event->ts, .id = event->offset,
+                                .events = 1, .tracker = tracker_of(naive, event)};
     bool corrected = count == 0 && event->ts < closed_before;
     for (int k = 0; k < count; k++) {
         struct naive_session *session = &key->sessions[joined[k]];
         corrected |= session->last < closed_before;
         all.start = session->start < all.start ? session->start : all.start;
         all.last = session->last > all.last ? session->last : all.last;
+        if (session->id < all.id)
+            all.published = session->published;
         all.id = session->id < all.id ? session->id : all.id;
         all.rev += session->rev;
         all.events += session->events;
         session->gone = true;
     }
+    naive->opened += count == 0;
+    naive->merged += count > 1 ? count - 1 : 0;
+    naive->corrected += corrected;
     if (corrected)
         all.rev += 1 + (count > 1 ? (uint64_t)count - 1 : 0);
     event->session = key->session_count;
@@ -175,15 +300,55 @@ static void enter_session(struct naive *naive, struct naive_event *event, const 
     key->sessions[key->session_count++] = all;
 }
 
+/* ---- deduplication ---- */
+
+static void forget_ids(struct naive *naive)
+{
+    int kept = 0;
+    for (int k = 0; k < naive->id_count; k++)
+        if (naive->ids[k].until >= naive_watermark(naive))
+            naive->ids[kept++] = naive->ids[k];
+    naive->id_count = kept;
+}
+
+static bool knows_id(const struct naive *naive, const struct naive_event *event)
+{
+    if (naive->rules->id_slot < 0 || event->slots[SLOT_ID].type == VALUE_NULL)
+        return false;
+    for (int k = 0; k < naive->id_count; k++)
+        if (naive->ids[k].key == event->key && naive->ids[k].id == event->slots[SLOT_ID].i)
+            return true;
+    return false;
+}
+
+static void remember_id(struct naive *naive, const struct naive_event *event)
+{
+    const struct rules *rules = naive->rules;
+    int64_t until = event->ts + rules->dedup_window.ms;
+    if (rules->id_slot < 0 || event->slots[SLOT_ID].type == VALUE_NULL ||
+        until < naive_watermark(naive))
+        return;
+    if (naive->id_count < (int)rules->dedup_max)
+        naive->ids[naive->id_count++] =
+            (struct naive_id){event->key, event->slots[SLOT_ID].i, until};
+    else
+        naive->ids_overflowed++;
+}
+
 /* ---- fates ---- */
 
-static int key_of(const struct value *value)
+int naive_key_of(const char *key, size_t len)
 {
     for (int k = 0; k < NAIVE_KEYS; k++)
-        if (value->type == VALUE_STRING && value->len == strlen(naive_keys[k]) &&
-            memcmp(value->s, naive_keys[k], value->len) == 0)
+        if (len == strlen(naive_keys[k]) && memcmp(key, naive_keys[k], len) == 0)
             return k;
     return -1;
+}
+
+static bool is_text(const struct value *value, const char *text)
+{
+    return value->type == VALUE_STRING && value->len == strlen(text) &&
+           memcmp(value->s, text, value->len) == 0;
 }
 
 /* The fates before state, and T2 and W1. */
@@ -200,7 +365,8 @@ static enum fate judge(struct naive *naive, const struct record *record, struct 
     const struct value *time = &record->slots[SLOT_TS];
     if (time->type != VALUE_LONG || time->i < 0 || time->i > 253402300799999)
         return FATE_BAD_TIME;
-    event->key = key_of(&record->slots[SLOT_KEY]);
+    const struct value *key = &record->slots[SLOT_KEY];
+    event->key = key->type == VALUE_STRING ? naive_key_of(key->s, key->len) : -1;
     if (event->key < 0)
         return FATE_NO_KEY;
     event->ts = time->i;
@@ -213,16 +379,18 @@ static enum fate judge(struct naive *naive, const struct record *record, struct 
     }
     if (rules->max_age.ms > 0 && event->ts + rules->max_age.ms < rts)
         return FATE_TOO_OLD;
+    memcpy(event->slots, record->slots, sizeof event->slots);
+    event->click = is_text(&record->slots[SLOT_TYPE], "click");
+    event->ends = rules->end_when && is_text(&record->slots[SLOT_ITEM], "c");
+    follow(naive, NAIVE_ARRIVED, event);
     int64_t seen = event->ts < rts ? event->ts : rts;
-    if (seen > naive->raw)
+    if (seen > naive->raw) {
         naive->raw = seen;
+        follow(naive, NAIVE_TIME_MOVED, event);
+    }
     forget(naive);
-    const struct value *type = &record->slots[SLOT_TYPE];
-    bool tick = type->type == VALUE_STRING && type->len == 4 && memcmp(type->s, "tick", 4) == 0;
-    if (rules->where && tick)
-        return FATE_FILTERED;
-    event->click = type->type == VALUE_STRING && type->len == 5 && memcmp(type->s, "click", 5) == 0;
-    return FATE_NONE;
+    forget_ids(naive);
+    return rules->where && is_text(&record->slots[SLOT_TYPE], "tick") ? FATE_FILTERED : FATE_NONE;
 }
 
 enum fate naive_apply(struct naive *naive, const struct record *record)
@@ -237,7 +405,8 @@ enum fate naive_apply(struct naive *naive, const struct record *record)
         return fate;
     struct naive_key *key = &naive->keys[event.key];
     int joined[NAIVE_RECORDS];
-    int count = key->alive ? joined_sessions(naive, key, event.ts, joined) : 0;
+    bool split = false;
+    int count = key->alive ? joined_sessions(naive, &event, joined, &split) : 0;
     int64_t last = event.ts;
     for (int k = 0; k < count; k++)
         if (key->sessions[joined[k]].last > last)
@@ -246,16 +415,23 @@ enum fate naive_apply(struct naive *naive, const struct record *record)
     bool in_session = last + rules->gap.ms + rules->lateness.ms >= watermark;
     if (!in_session && event.ts + rules->window_lateness.ms < watermark)
         return FATE_LATE;
+    if (knows_id(naive, &event))
+        return FATE_DUPLICATE;
     if (!key->alive && naive_living(naive) >= (int)rules->max_keys)
         return FATE_OVER_CAPACITY;
+    remember_id(naive, &event);
     if (!key->alive)
         key->first_event = naive->event_count;
     key->alive = true;
     key->offset = record->offset;
-    memcpy(event.slots, record->slots, sizeof event.slots);
-    if (in_session)
+    if (in_session) {
+        naive->split += split;
+        follow(naive, NAIVE_ENTERS, &event);
         enter_session(naive, &event, joined, count);
+    }
     naive->events[naive->event_count++] = event;
+    if (in_session)
+        follow(naive, NAIVE_ENTERED, &event);
     forget(naive);
     return in_session ? FATE_APPLIED : FATE_WINDOWS_ONLY;
 }
@@ -361,7 +537,8 @@ static struct value frame(enum operator_id op, const struct rules *rules,
         if (session->gone || session->start >= shown->start)
             continue;
         number++;
-        if (!before || session->start > before->start)
+        if (!before || session->start > before->start ||
+            (session->start == before->start && session->last > before->last))
             before = session;
     }
     int64_t duration = shown->last - shown->start;
@@ -416,11 +593,19 @@ uint64_t naive_row(const struct naive *naive, int k, int64_t as_of, struct arena
                    struct value *values)
 {
     const struct rules *rules = naive->rules;
-    const struct feature_set *set = rules->set;
-    const struct naive_key *key = &naive->keys[k];
-    const struct naive_session *shown = newest_session(key);
+    const struct naive_session *shown = naive_newest(&naive->keys[k]);
     if (shown && as_of - rules->out_of_orderness.ms > shown->last + rules->gap.ms + rules->keep.ms)
         shown = NULL;
+    naive_row_of(naive, k, shown, as_of, arena, values);
+    return shown ? shown->rev : 0;
+}
+
+void naive_row_of(const struct naive *naive, int k, const struct naive_session *shown,
+                  int64_t as_of, struct arena *arena, struct value *values)
+{
+    const struct rules *rules = naive->rules;
+    const struct feature_set *set = rules->set;
+    const struct naive_key *key = &naive->keys[k];
     const struct naive_event *sorted[NAIVE_RECORDS];
     int events = sorted_events(naive, k, sorted);
     static struct counted counted;
@@ -457,7 +642,6 @@ uint64_t naive_row(const struct naive *naive, int k, int64_t as_of, struct arena
         bool none = a.type == VALUE_NULL || b.type == VALUE_NULL || divisor == 0;
         values[f] = none ? value_null() : value_double((number_of(a) + feature->alpha) / divisor);
     }
-    return shown ? shown->rev : 0;
 }
 
 /* ---- words ---- */
@@ -490,7 +674,8 @@ void naive_render(struct text *out, const struct feature_set *set, const struct 
                   uint64_t rev)
 {
     for (int k = 0; k < set->count; k++) {
-        text_printf(out, "%s=", set->features[k].name);
+        text_append_string(out, set->features[k].name);
+        text_append_char(out, '=');
         render_value(out, &values[k]);
         text_append_char(out, ' ');
     }

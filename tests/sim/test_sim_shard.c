@@ -1,9 +1,13 @@
 /* Simulation of shards under virtual time: the real core against a naive model and a fake Redis.
  *
- * A schedule is a seed: rules, a log and everything that can go wrong are drawn from it. After each
- * step fates, watermark, as_of and each written row are compared with the model; at the end all of
- * Redis is. FRESHET_SIM_SEEDS is the number of schedules (0: as many as fit into five seconds),
- * FRESHET_SIM_SEED the one to run alone. */
+ * A schedule is a seed: rules, features, a log and everything that can go wrong are drawn from it.
+ * After each step fates, watermark, as_of, counts of sessions and each written row are compared
+ * with the model; at the end all of Redis is, and logs run through an observed shard
+ * (simeffects.h).
+ *
+ * FRESHET_SIM_SEEDS is the number of schedules (0: as many as fit into a few seconds),
+ * FRESHET_SIM_SEED the one to run alone. FRESHET_SIM_LONG=1 is the long run: 200,000 schedules and
+ * 20 million events at least; it fails, too, when a kind of event was never met. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,50 +16,21 @@
 
 #include "fakeredis.h"
 #include "shardstate.h"
+#include "simeffects.h"
+#include "simlog.h"
 #include "text.h"
 
 enum {
     LANES_MAX = 3,
-    LOG_MAX = 160,
     STEPS = 420,
     COMMANDS_MAX = 6,
     FEED_MAX = 6,
     SETTLE_STEPS = 20000,
     HISTORY_MAX = 65536,
     DEFAULT_SECONDS = 5,
-};
-
-static const char features_text[] = "[feature clicks]\nop = count\nwhere = type == \"click\"\n"
-                                    "over = session\n"
-                                    "[feature clicks_5s]\nop = count\nwhere = type == \"click\"\n"
-                                    "over = 5s\n"
-                                    "[feature all_20s]\nop = count\nover = 20s\nhop = 5s\n"
-                                    "[feature n_sum]\nop = sum(n)\nover = session\n"
-                                    "[feature spent]\nop = sum(price)\nover = 20s\nhop = 5s\n"
-                                    "[feature price_mean]\nop = mean(price)\nover = session\n"
-                                    "[feature price_max]\nop = max(price)\nover = 60s\n"
-                                    "[feature n_min]\nop = min(n)\nover = session\n"
-                                    "[feature items]\nop = last_n(item, 3)\nover = session\n"
-                                    "[feature kinds]\nop = last_distinct(item, 2)\nover = 60s\n"
-                                    "[feature entry]\nop = first(item)\nover = session\n"
-                                    "[feature newest]\nop = last(type)\nover = 10s\n"
-                                    "[feature variety]\nop = distinct(item)\nover = session\n"
-                                    "[feature variety_60s]\nop = distinct(item)\nover = 60s\n"
-                                    "[feature rate]\nop = ratio(clicks, all_20s, alpha = 1)\n"
-                                    "[feature id]\nop = session_id\n"
-                                    "[feature number]\nop = session_number\n"
-                                    "[feature start]\nop = session_start\n"
-                                    "[feature last]\nop = session_last\n"
-                                    "[feature length]\nop = session_duration\n"
-                                    "[feature events]\nop = session_event_count\n"
-                                    "[feature is_open]\nop = session_is_open\n"
-                                    "[feature since]\nop = prev_session_gap\n"
-                                    "[feature pace]\nop = mean_gap\n";
-
-/* A record of the log with what it points to. */
-struct logged {
-    struct record record;
-    struct value slots[SLOT_COUNT];
+    LONG_SCHEDULES = 200000,
+    LONG_EVENTS = 20000000,
+    EFFECTS_PERCENT = 25, /* of the logs run through an observed shard */
 };
 
 /* What the owner sent to Redis, in order. */
@@ -74,9 +49,7 @@ struct command {
 
 struct lane {
     int partition;
-    struct logged log[LOG_MAX];
-    int log_count;
-    int64_t log_end; /* the next offset */
+    struct simlog log;
     int position;    /* of the owner */
     bool saw_end;
     struct naive model; /* of the owner's position */
@@ -95,7 +68,7 @@ struct lane {
 };
 
 struct sim {
-    uint64_t seed, random;
+    uint64_t seed;
     struct rules rules;
     struct lane lanes[LANES_MAX];
     int lane_count;
@@ -110,7 +83,7 @@ struct sim {
 static struct sim sim;
 static char history[HISTORY_MAX];
 static size_t history_len;
-static uint64_t records_run, rows_compared;
+static uint64_t events_run, rows_compared;
 
 /* ---- telling ---- */
 
@@ -132,81 +105,18 @@ static _Noreturn void violation(const struct lane *lane, const char *format, ...
     __attribute__((format(printf, 2, 3)));
 static _Noreturn void violation(const struct lane *lane, const char *format, ...)
 {
-    const struct rules *rules = &sim.rules;
     printf("%s\nseed %llu shard %d: violation: ", history, (unsigned long long)sim.seed,
            lane->partition);
     va_list arguments;
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
-    printf("\nrules: gap=%lld lateness=%lld disorder=%lld keep=%lld window_lateness=%lld cut=%lld/"
-           "%lld max_keys=%llu\n",
-           (long long)rules->gap.ms, (long long)rules->lateness.ms,
-           (long long)rules->out_of_orderness.ms, (long long)rules->keep.ms,
-           (long long)rules->window_lateness.ms, (long long)rules->cut_at_ms,
-           (long long)rules->cut_every.ms, (unsigned long long)rules->max_keys);
+    printf("\n");
+    simlog_print_rules(&sim.rules);
+    simeffects_shrink(&sim.rules, &lane->log, sim.seed);
     printf("FRESHET_SIM_SEED=%llu runs it again\n", (unsigned long long)sim.seed);
     fflush(stdout);
     exit(1);
-}
-
-/* ---- chance ---- */
-
-static uint64_t draw(void)
-{
-    uint64_t z = (sim.random += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
-static int64_t below(int64_t bound)
-{
-    return bound > 0 ? (int64_t)(draw() % (uint64_t)bound) : 0;
-}
-
-static bool chance(int percent)
-{
-    return below(100) < percent;
-}
-
-/* ---- the log ---- */
-
-static void produce(struct lane *lane)
-{
-    static const char *const types[] = {"click", "view", "tick"};
-    static const char *const items[] = {"a", "bb", "a longer name", "another long name", "c"};
-    if (lane->log_count == LOG_MAX - 1)
-        return; /* the last place is for forget_all */
-    struct logged *entry = &lane->log[lane->log_count++];
-    int64_t behind = chance(70) ? below(500) : below(3 * sim.rules.gap.ms + 3000);
-    if (chance(5))
-        behind = below(30000);
-    struct corekit_event event = {
-        .key = naive_keys[below(NAIVE_KEYS)],
-        .ts_ms = sim.now - behind,
-        .type = chance(5) ? NULL : types[below(chance(85) ? 2 : 3)],
-        .item = chance(35) ? NULL : items[below(5)],
-        .price = chance(45) ? CORE_NO_PRICE : (double)(below(2000) - 200) / 100,
-        .n = chance(20) ? CORE_NO_N : below(7) - 2,
-    };
-    if (chance(3))
-        event.ts_ms = sim.now + below(8000);
-    if (chance(2))
-        event.key = chance(50) ? NULL : "";
-    if (chance(2))
-        event.ts_ms = chance(50) ? -1 : CORE_NO_TS;
-    corekit_slots(&event, entry->slots);
-    entry->record = (struct record){
-        .offset = lane->log_end + (chance(4) ? below(3) : 0), /* control records take offsets */
-        .record_time_ms = chance(3) ? RECORD_NO_TIME : sim.now - below(300),
-        .fate = chance(3) ? (enum fate)(FATE_TOMBSTONE + below(4)) : FATE_NONE,
-        .slots = entry->slots,
-    };
-    lane->log_end = entry->record.offset + 1;
-    if (chance(2))
-        lane->log_end++;
-    lane->saw_end = false;
 }
 
 /* ---- the owner reads ---- */
@@ -236,7 +146,56 @@ static void check_clocks(struct lane *lane)
                   (unsigned long long)(status.keys + status.keys_forgotten_waiting));
 }
 
-static void feed(struct lane *lane, const struct logged *entries, int count)
+/* What is counted beside the fates. */
+static void check_counts(const struct lane *lane)
+{
+    struct shard_status status;
+    shard_status(lane->shard, &status);
+    const struct {
+        const char *name;
+        uint64_t is;
+        int64_t wanted;
+        enum simlog_kind kind;
+    } counts[] = {
+        {"opened", status.sessions_opened, lane->model.opened, SIMLOG_told_opened},
+        {"merged", status.sessions_merged, lane->model.merged, SIMLOG_merged},
+        {"corrected", status.sessions_corrected, lane->model.corrected, SIMLOG_corrected},
+        {"split", status.sessions_split, lane->model.split, SIMLOG_split},
+        {"remembered ids", status.ids_remembered, lane->model.id_count, SIMLOG_dedup},
+        {"unremembered ids", status.ids_overflowed, lane->model.ids_overflowed,
+         SIMLOG_dedup_full},
+    };
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++) {
+        if (counts[k].is != (uint64_t)counts[k].wanted)
+            violation(lane, "%llu %s, not %lld", (unsigned long long)counts[k].is, counts[k].name,
+                      (long long)counts[k].wanted);
+        if (counts[k].is > 0)
+            simlog_met(counts[k].kind);
+    }
+}
+
+/* The list is newest first, and no two live sessions are within the gap but for S10 to S12. */
+static void check_sessions(const struct lane *lane)
+{
+    const struct rules *rules = &sim.rules;
+    for (uint32_t handle = 0; handle < lane->shard->handle_count; handle++) {
+        const struct session *session = entity_at(lane->shard, handle)->sessions.live, *before;
+        for (; session && (before = session->next); session = before) {
+            if (before->last_ms > session->last_ms ||
+                (before->last_ms == session->last_ms && before->id > session->id))
+                violation(lane, "sessions %lld and %lld are in the wrong order",
+                          (long long)session->id, (long long)before->id);
+            bool parted = rules_part_sessions(rules) ||
+                          rules_cut_period(rules, before->last_ms) !=
+                              rules_cut_period(rules, session->start_ms);
+            if (!parted && session->start_ms - rules->gap.ms <= before->last_ms)
+                violation(lane, "sessions %lld and %lld are within the gap",
+                          (long long)session->id, (long long)before->id);
+        }
+    }
+}
+
+static void feed(struct lane *lane, const struct simlog_entry *entries, int count)
 {
     struct record records[FEED_MAX] = {0};
     struct verdict verdicts[FEED_MAX];
@@ -255,21 +214,24 @@ static void feed(struct lane *lane, const struct logged *entries, int count)
             violation(lane, "fate %s, not %s", fate_rows[verdicts[k].fate].name,
                       fate_rows[fate].name);
         lane->fed++;
-        records_run++;
+        events_run++;
     }
+    check_counts(lane);
+    check_sessions(lane);
 }
 
 static void consume(struct lane *lane)
 {
-    int rest = lane->log_count - lane->position;
+    int rest = lane->log.count - lane->position;
     if (rest > 0) {
-        int count = 1 + (int)below(rest < FEED_MAX ? rest : FEED_MAX);
-        feed(lane, &lane->log[lane->position], count);
+        int count = 1 + (int)simlog_below(rest < FEED_MAX ? rest : FEED_MAX);
+        feed(lane, &lane->log.entries[lane->position], count);
         lane->position += count;
-    } else if (lane->log_count > 0 && chance(10)) {
-        feed(lane, &lane->log[below(lane->log_count)], 1); /* seen before */
+    } else if (lane->log.count > 0 && simlog_chance(10)) {
+        simlog_met(SIMLOG_seen_before);
+        feed(lane, &lane->log.entries[simlog_below(lane->log.count)], 1); /* seen before */
     } else {
-        shard_end_of_log(lane->shard, lane->log_end);
+        shard_end_of_log(lane->shard, lane->log.end);
         lane->saw_end = true;
     }
 }
@@ -320,14 +282,6 @@ static void run_lease(struct lane *lane)
     lane->lease_busy = true;
 }
 
-static int key_index(const char *key, size_t len)
-{
-    for (int k = 0; k < NAIVE_KEYS; k++)
-        if (strlen(naive_keys[k]) == len && memcmp(naive_keys[k], key, len) == 0)
-            return k;
-    return -1;
-}
-
 /* The model's row of the key in words, until the next call. */
 static const char *model_text(const struct naive *model, int key, int64_t as_of)
 {
@@ -342,7 +296,7 @@ static const char *model_text(const struct naive *model, int key, int64_t as_of)
 static void take_row(struct lane *lane, const struct row *row, struct fakeredis_batch *batch)
 {
     struct fakeredis_row *written = &batch->rows[batch->count++];
-    int key = key_index(row->key, row->key_len);
+    int key = naive_key_of(row->key, row->key_len);
     text_clear(&sim.text);
     naive_render(&sim.text, sim.rules.set, row->values, row->rev);
     if (sim.text.len >= sizeof written->text)
@@ -366,7 +320,9 @@ static void take_row(struct lane *lane, const struct row *row, struct fakeredis_
 
 static void advance(struct lane *lane)
 {
-    bool idle = lane->saw_end && chance(70);
+    bool idle = lane->saw_end && simlog_chance(70);
+    if (idle)
+        simlog_met(SIMLOG_idle);
     const struct lease *lease = shard_lease(lane->shard);
     struct shard_status status;
     shard_status(lane->shard, &status);
@@ -402,7 +358,7 @@ static void flush(struct lane *lane)
     command->batch.expected_seq = lease->acknowledged;
     command->batch.hw = command->shard_batch.last_offset;
     command->batch.as_of = command->shard_batch.as_of.ms;
-    int64_t bound = 1 + below(NAIVE_KEYS);
+    int64_t bound = 1 + simlog_below(NAIVE_KEYS);
     struct row row;
     while (command->batch.count < bound &&
            shard_batch_next(lane->shard, &command->shard_batch, &sim.arena, 1, 0, &row))
@@ -534,7 +490,7 @@ enum fault { FAULT_BREAK, FAULT_KILL, FAULT_RIVAL, FAULT_FLUSHALL, FAULT_OLD_RDB
 /* Some of what was sent arrived, none of the replies did. */
 static void connection_breaks(struct lane *lane)
 {
-    int arrived = (int)below(lane->command_count + 1);
+    int arrived = (int)simlog_below(lane->command_count + 1);
     for (int k = 0; k < arrived; k++)
         if (!lane->commands[k].executed)
             execute(lane, &lane->commands[k]);
@@ -551,7 +507,7 @@ static void start_owner(struct lane *lane)
     naive_init(&lane->model, &sim.rules);
     lane->position = 0;
     lane->saw_end = false;
-    lane->assigned_end = lane->log_end;
+    lane->assigned_end = lane->log.end;
     lane->watermark = lane->as_of = INT64_MIN;
     lane->fed = 0;
     lane->command_count = 0;
@@ -566,7 +522,7 @@ static void kill_owner(struct lane *lane)
         struct command *command = &lane->commands[k];
         if (command->executed || command->kind == COMMAND_SWEEP)
             continue;
-        if (chance(50)) {
+        if (simlog_chance(50)) {
             execute(lane, command);
         } else {
             lane->zombie = *command;
@@ -583,14 +539,14 @@ static void rival_writes(struct lane *lane)
 {
     static struct naive rival;
     naive_init(&rival, &sim.rules);
-    for (int k = 0; k < lane->log_count; k++)
-        naive_apply(&rival, &lane->log[k].record);
-    struct fakeredis_batch batch = {.token = ++sim.tokens, .hw = lane->log_end - 1};
+    for (int k = 0; k < lane->log.count; k++)
+        naive_apply(&rival, &lane->log.entries[k].record);
+    struct fakeredis_batch batch = {.token = ++sim.tokens, .hw = lane->log.end - 1};
     fakeredis_acquire(&lane->redis, batch.token, 0, 0);
     batch.as_of = rival.raw;
     if (lane->redis.has_hw && lane->redis.as_of > batch.as_of)
         batch.as_of = lane->redis.as_of;
-    if (rival.raw == INT64_MIN || batch.hw < lane->redis.hw || chance(50))
+    if (rival.raw == INT64_MIN || batch.hw < lane->redis.hw || simlog_chance(50))
         return; /* it was too slow to write */
     for (int k = 0; k < NAIVE_KEYS; k++) {
         if (!rival.keys[k].alive)
@@ -616,7 +572,7 @@ static void park(struct lane *lane)
     connection_breaks(lane);
     rival_writes(lane);
     lane->lease_busy = false;
-    lane->assigned_end = lane->log_end;
+    lane->assigned_end = lane->log.end;
 }
 
 static void refuse_batch(struct lane *lane)
@@ -633,9 +589,16 @@ static void refuse_batch(struct lane *lane)
 
 static void fault(struct lane *lane)
 {
-    enum fault kind = (enum fault)below(FAULT_KINDS);
-    if (!(sim.faults & 1u << kind) || chance(50))
+    enum fault kind = (enum fault)simlog_below(FAULT_KINDS);
+    if (!(sim.faults & 1u << kind) || simlog_chance(50))
         return;
+    static const enum simlog_kind kinds[FAULT_KINDS] = {
+        [FAULT_BREAK] = SIMLOG_lost_connection, [FAULT_KILL] = SIMLOG_restart,
+        [FAULT_RIVAL] = SIMLOG_rival,           [FAULT_FLUSHALL] = SIMLOG_redis_flushed,
+        [FAULT_OLD_RDB] = SIMLOG_redis_rolled_back, [FAULT_REFUSE] = SIMLOG_redis_refused,
+        [FAULT_PARK] = SIMLOG_parked,           [FAULT_RESYNC] = SIMLOG_resync,
+    };
+    simlog_met(kinds[kind]);
     note("%d: fault %d", lane->partition, (int)kind);
     switch (kind) {
     case FAULT_BREAK:
@@ -683,7 +646,7 @@ static void execute_zombie(struct lane *lane)
 static void step_lane(struct lane *lane)
 {
     arena_reset(&sim.arena);
-    switch (below(sim.disturbed ? 16 : 8)) {
+    switch (simlog_below(sim.disturbed ? 16 : 8)) {
     case 0:
         consume(lane);
         break;
@@ -705,16 +668,17 @@ static void step_lane(struct lane *lane)
     case 8:
     case 9:
     case 10:
-        produce(lane);
+        simlog_produce(&lane->log, &sim.rules, sim.now);
+        lane->saw_end = false;
         break;
     case 11:
-        sim.now += chance(90) ? below(1500) : below(60000);
+        sim.now += simlog_chance(90) ? simlog_below(1500) : simlog_below(60000);
         break;
     case 12:
         execute_zombie(lane);
         break;
     case 13:
-        if (chance(20))
+        if (simlog_chance(20))
             lane->snapshot = lane->redis;
         consume(lane);
         break;
@@ -722,34 +686,16 @@ static void step_lane(struct lane *lane)
         consume(lane);
         break;
     default:
-        if (chance(30))
+        if (simlog_chance(30))
             fault(lane);
     }
     check_clocks(lane);
 }
 
-static void draw_rules(void)
-{
-    struct rules *rules = &sim.rules;
-    rules->gap.ms = chance(50) ? 500 + below(5000) : 1 + below(300);
-    rules->lateness.ms = chance(50) ? 0 : below(6000);
-    rules->out_of_orderness.ms = chance(40) ? 0 : below(4000);
-    rules->keep.ms = chance(30) ? 0 : below(20000);
-    rules->window_lateness.ms = rules->gap.ms + rules->lateness.ms + below(20000);
-    rules->max_future_skew.ms = below(5000);
-    rules->reject_future = chance(20);
-    rules->max_age.ms = chance(80) ? 0 : 5000 + below(20000);
-    rules->cut_at_ms = chance(70) ? -1 : below(20000);
-    rules->cut_every.ms = 20000 + below(40000);
-    rules->zone.ms = below(3) * 1800000 - 1800000;
-    rules->max_keys = chance(70) ? 1000 : (uint64_t)(2 + below(4));
-    rules->delete_forgotten = chance(50);
-}
-
 static bool settled(struct lane *lane)
 {
     const struct lease *lease = shard_lease(lane->shard);
-    return lane->position == lane->log_count && lane->saw_end && lane->command_count == 0 &&
+    return lane->position == lane->log.count && lane->saw_end && lane->command_count == 0 &&
            lease->state == LEASE_HELD && lease->resync == LEASE_SYNCED &&
            !shard_has_rows(lane->shard);
 }
@@ -798,14 +744,7 @@ static void compare_redis(struct lane *lane)
 /* Far in the future, by a record that event.where drops: no key is left, nor its memory. */
 static void forget_all(struct lane *lane)
 {
-    struct logged *last = &lane->log[lane->log_count++];
-    struct corekit_event event = {.key = "ada", .ts_ms = sim.now + 1000000000, .type = "tick"};
-    corekit_slots(&event, last->slots);
-    last->record = (struct record){.offset = lane->log_end,
-                                   .record_time_ms = event.ts_ms,
-                                   .fate = FATE_NONE,
-                                   .slots = last->slots};
-    lane->log_end++;
+    simlog_produce_last(&lane->log, sim.now);
     lane->saw_end = false;
     settle(lane);
     if (lane->shard->pool.used_bytes != 0 || lane->shard->table.count != 0)
@@ -820,19 +759,23 @@ static void forget_all(struct lane *lane)
 static void run_schedule(uint64_t seed)
 {
     sim.seed = seed;
-    sim.random = seed * 0x2545f4914f6cdd1du + 1;
+    simlog_seed(seed);
     history_len = 0;
     history[0] = '\0';
-    draw_rules();
-    sim.now = 1700000000000 + below(1000000000);
+    simlog_rules(&sim.rules);
+    struct feature_set *set = simlog_features();
+    sim.rules.set = set;
+    sim.now = 1700000000000 + simlog_below(1000000000);
     sim.tokens = 0;
-    sim.faults = (unsigned)draw();
-    sim.lane_count = 1 + (int)below(LANES_MAX);
+    sim.faults = (unsigned)simlog_draw();
+    sim.lane_count = 1 + (int)simlog_below(LANES_MAX);
+    if (sim.lane_count > 1)
+        simlog_met(SIMLOG_several_partitions);
     for (int k = 0; k < sim.lane_count; k++) {
         struct lane *lane = &sim.lanes[k];
         lane->partition = k;
-        lane->log_count = 0;
-        lane->log_end = 0;
+        lane->log.count = 0;
+        lane->log.end = 0;
         lane->has_zombie = false;
         lane->generation = 0;
         memset(&lane->redis, 0, sizeof lane->redis);
@@ -841,7 +784,7 @@ static void run_schedule(uint64_t seed)
     }
     sim.disturbed = true;
     for (int k = 0; k < STEPS * sim.lane_count; k++)
-        step_lane(&sim.lanes[below(sim.lane_count)]);
+        step_lane(&sim.lanes[simlog_below(sim.lane_count)]);
     sim.disturbed = false;
     for (int k = 0; k < sim.lane_count; k++) {
         struct lane *lane = &sim.lanes[k];
@@ -849,7 +792,12 @@ static void run_schedule(uint64_t seed)
         compare_redis(lane);
         forget_all(lane);
         shard_close(lane->shard);
+        if (simlog_chance(EFFECTS_PERCENT)) {
+            simeffects_check(&sim.rules, &lane->log, seed);
+            events_run += (uint64_t)lane->log.count;
+        }
     }
+    feature_set_free(set);
 }
 
 static int64_t environment(const char *name)
@@ -860,28 +808,26 @@ static int64_t environment(const char *name)
 
 int main(void)
 {
-    struct fieldspace space = corekit_fields();
-    struct expr_error error;
-    struct expr *where = expr_compile("type is null or type != \"tick\"", &space, &error);
-    sim.rules = (struct rules){.key_slot = SLOT_KEY, .time_slot = SLOT_TS,
-                               .session_slot = -1, .id_slot = -1, .where = where};
-    struct feature_set *set = corekit_features(features_text);
-    sim.rules.set = set;
-
     int64_t alone = environment("FRESHET_SIM_SEED");
     int64_t seeds = environment("FRESHET_SIM_SEEDS");
+    bool is_long = environment("FRESHET_SIM_LONG") > 0;
     time_t end = time(NULL) + DEFAULT_SECONDS;
     uint64_t run = 0;
     if (alone > 0)
         run_schedule((uint64_t)alone);
+    else if (is_long)
+        while (run < LONG_SCHEDULES || events_run < LONG_EVENTS)
+            run_schedule(++run);
     else
         while (seeds > 0 ? (int64_t)run < seeds : time(NULL) < end)
             run_schedule(++run);
-    printf("%llu schedules, %llu records, %llu rows compared\n", (unsigned long long)run,
-           (unsigned long long)records_run, (unsigned long long)rows_compared);
+    printf("%llu schedules, %llu events, %llu rows compared\n", (unsigned long long)run,
+           (unsigned long long)events_run, (unsigned long long)rows_compared);
+    int never = simlog_print_kinds();
+    if (is_long && never > 0)
+        printf("%d kinds were never met\n", never);
     arena_free(&sim.arena);
     text_free(&sim.text);
-    expr_free(where);
-    feature_set_free(set);
-    return 0;
+    simlog_fini();
+    return is_long && never > 0;
 }

@@ -18,6 +18,7 @@ static const struct {
     [SLOT_KEY] = {"key", {VALUE_STRING, true}},     [SLOT_TS] = {"event_time", {VALUE_LONG, true}},
     [SLOT_TYPE] = {"type", {VALUE_STRING, true}},   [SLOT_ITEM] = {"item", {VALUE_STRING, true}},
     [SLOT_PRICE] = {"price", {VALUE_DOUBLE, true}}, [SLOT_N] = {"n", {VALUE_LONG, true}},
+    [SLOT_ID] = {"id", {VALUE_LONG, true}},
 };
 
 static int resolve(void *self, const char *path, size_t path_len, struct value_kind *kind,
@@ -52,6 +53,7 @@ void corekit_slots(const struct corekit_event *event, struct value slots[SLOT_CO
     slots[SLOT_ITEM] = text_value(event->item);
     slots[SLOT_PRICE] =
         event->price > CORE_NO_PRICE ? value_double(event->price) : value_null();
+    slots[SLOT_ID] = event->id == 0 ? value_null() : value_long(event->id);
     slots[SLOT_N] = event->n == CORE_NO_N ? value_null() : value_long(event->n);
 }
 

@@ -8,7 +8,8 @@
 #include "shard.h"
 
 /* The fields of the fake schema; each path names its slot. */
-enum corekit_slot { SLOT_KEY, SLOT_TS, SLOT_TYPE, SLOT_ITEM, SLOT_PRICE, SLOT_N, SLOT_COUNT };
+enum corekit_slot { SLOT_KEY, SLOT_TS, SLOT_TYPE, SLOT_ITEM, SLOT_PRICE, SLOT_N, SLOT_ID,
+                    SLOT_COUNT };
 
 #define CORE_NO_PRICE (-1e300)  /* price is null */
 #define CORE_NO_N     INT64_MIN /* n is null */
@@ -22,6 +23,7 @@ struct corekit_event {
     double price;
     int64_t n;
     int64_t record_ms; /* 0: that of ts */
+    int64_t id;        /* 0: null */
 };
 
 struct corekit {

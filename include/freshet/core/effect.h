@@ -10,10 +10,10 @@
  *   CLOSED, DECAYED   what the advance of as_of does, by the times at which it was due, then by
  *               key, a key's closed sessions by start and before its decay. A key that the record
  *               is about to change is no exception.
- *   FORGOTTEN   keys whose time is over by the watermark
+ *   FORGOTTEN   keys whose time is over by the watermark, by that time, then by key
  *   OPENED      a session was made by the record
  *   RETRACTED   sessions that were published (CLOSED or CORRECTED was told of them) and that went
- *               into another of a smaller id, by start
+ *               into another of a smaller id, by last, then id
  *   CORRECTED   the record entered a session that was closed, or made one that is
  *   ENDED       its fate; always told, and last. A key that an event of no lasting effect made is
  *               FORGOTTEN just before.

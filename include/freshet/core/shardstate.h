@@ -155,7 +155,9 @@ void observe_arrival(struct shard *shard, const char *key, size_t len, int64_t t
 /* Something of the key was due after before_ms: observe_due tells it when all are known. */
 void observe_key_due(struct shard *shard, uint32_t handle, int64_t before_ms);
 void observe_due(struct shard *shard);
-void observe_forgotten(struct shard *shard, const struct entity *entity);
+/* The key's time is over: observe_all_forgotten tells it, and forgets it. */
+void observe_forgotten(struct shard *shard, uint32_t handle);
+void observe_all_forgotten(struct shard *shard);
 /* Before and after an event enters a session: what was there, and what has come of it. */
 struct observed_sessions {
     int count;
