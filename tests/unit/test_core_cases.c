@@ -1,11 +1,12 @@
 /* Session cases collected from the tests of other stream processors (data/session_cases.json).
  *
- * A case speaks of a system that emits sessions; freshet shows the newest in a row. So the test
- * looks at the sessions of a key in state. After each record, at the watermark:
- *   final      a session is closed that was not before, by time alone
- *   corrected  a session that this record's event entered is closed: it was before, or is new
- *   retract    a session that was final or corrected has since changed or gone into another
- * The order of what one record causes is not compared. late = fate late or windows_only. */
+ * A case speaks of a system that emits sessions when they close. In terms of effects (effect.h):
+ *   final      CLOSED
+ *   corrected  CORRECTED, when the session is closed all the same; when it is open again, what was
+ *              emitted of it is only taken back, and a final follows
+ *   retract    what was emitted of a session, when it is CORRECTED or RETRACTED
+ *   late       fate late or windows_only
+ * The order of what one record causes is not compared. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,23 +18,18 @@
 #include <jansson.h>
 
 #include "corekit.h"
-#include "hash.h"
-#include "operator.h"
-#include "shardstate.h"
+#include "effect.h"
 
-enum { PUBLISHED_MAX = 64, EMITS_MAX = 64, EMIT_BYTES = 160, KEYS_MAX = 8 };
+enum { PUBLISHED_MAX = 64, EMITS_MAX = 64, EMIT_BYTES = 160 };
 static const char clock_key[] = "the clock";
 
 struct published {
     char key[32];
     int64_t id, start_ms, last_ms;
-    uint32_t events;
 };
 
 struct run {
     struct corekit kit;
-    char keys[KEYS_MAX][32];
-    int key_count;
     struct published published[PUBLISHED_MAX];
     int published_count;
     char emits[EMITS_MAX][EMIT_BYTES];
@@ -63,90 +59,40 @@ static void emit(struct run *run, const char *kind, const char *key, int64_t sta
     memcpy(run->emits[run->emit_count++], text, sizeof text);
 }
 
-static double agg_of(struct run *run, const struct session *session)
-{
-    const char *bases[] = {session->acc};
-    bool nothing;
-    struct value value =
-        operator_result(&run->kit.set->features[0], bases, 1, &run->kit.arena, &nothing);
-    return value.type == VALUE_DOUBLE ? value.d : (double)value.i;
-}
-
-static const struct sessions *sessions_of(struct run *run, const char *key)
-{
-    uint32_t handle = entity_find(run->kit.shard, key, strlen(key), hash_bytes(key, strlen(key)));
-    return handle == KEYTABLE_NONE ? NULL : &entity_at(run->kit.shard, handle)->sessions;
-}
-
-static const struct session *session_by_id(const struct sessions *sessions, int64_t id)
-{
-    for (const struct session *s = sessions->live; s; s = s->next)
-        if (s->id == id)
-            return s;
-    return sessions->settled && sessions->settled->id == id ? sessions->settled : NULL;
-}
-
-/* Takes back what is no longer so. */
-static void look_for_retracts(struct run *run, int64_t watermark)
+static void take_back(struct run *run, const char *key, int64_t id)
 {
     for (int k = 0; k < run->published_count; k++) {
         struct published *published = &run->published[k];
-        const struct published *was = published;
-        const struct session *now = session_by_id(sessions_of(run, published->key), was->id);
-        bool dropped = !now && !session_live(&run->kit.rules, was->last_ms, watermark);
-        if (dropped || (now && now->events == was->events))
+        if (published->id != id || strcmp(published->key, key) != 0)
             continue;
-        emit(run, "retract", published->key, was->start_ms, was->last_ms, 0);
-        *published-- = run->published[--run->published_count];
-        k--;
+        emit(run, "retract", key, published->start_ms, published->last_ms, 0);
+        *published = run->published[--run->published_count];
+        return;
     }
 }
 
-static void look_at_session(struct run *run, const char *key, const struct session *session,
-                            int64_t watermark, bool entered)
+static void observe(void *context, const struct shard *shard, const struct effect *effect)
 {
-    if (!session || !session_closed(&run->kit.rules, session->last_ms, watermark))
+    struct run *run = context;
+    const struct effect_session *session = &effect->session;
+    char key[32];
+    snprintf(key, sizeof key, "%.*s", (int)effect->key_len, effect->key);
+    if (strcmp(key, clock_key) == 0)
         return;
-    for (int k = 0; k < run->published_count; k++)
-        if (strcmp(run->published[k].key, key) == 0 &&
-            run->published[k].id == session->id)
-            return;
-    const char *kind = entered ? "corrected" : "final";
-    emit(run, kind, key, session->start_ms, session->last_ms, agg_of(run, session));
+    if (effect->kind != EFFECT_CLOSED)
+        take_back(run, key, session->id);
+    if (effect->kind == EFFECT_RETRACTED || session->open)
+        return;
+    struct row row;
+    shard_effect_row(shard, effect, &run->kit.arena, &row);
+    const struct value *agg = &row.values[0];
+    emit(run, effect->kind == EFFECT_CLOSED ? "final" : "corrected", key, session->start_ms,
+         session->last_ms, agg->type == VALUE_DOUBLE ? agg->d : (double)agg->i);
     assert_true(run->published_count < PUBLISHED_MAX);
     struct published *published = &run->published[run->published_count++];
-    snprintf(published->key, sizeof published->key, "%s", key);
-    published->id = session->id;
-    published->start_ms = session->start_ms;
-    published->last_ms = session->last_ms;
-    published->events = session->events;
-}
-
-/* entered: the event of event_key at ts entered a session. */
-static void look(struct run *run, const char *event_key, bool entered, int64_t ts)
-{
-    int64_t watermark = corekit_status(&run->kit).watermark.ms;
-    look_for_retracts(run, watermark);
-    for (int k = 0; k < run->key_count; k++) {
-        const struct sessions *sessions = sessions_of(run, run->keys[k]);
-        bool own = entered && strcmp(run->keys[k], event_key) == 0;
-        if (!sessions)
-            continue;
-        for (const struct session *s = sessions->live; s; s = s->next) {
-            bool holds = own && s->start_ms <= ts && ts <= s->last_ms;
-            look_at_session(run, run->keys[k], s, watermark, holds);
-        }
-        look_at_session(run, run->keys[k], sessions->settled, watermark, false);
-    }
-}
-
-static void know_key(struct run *run, const char *key)
-{
-    for (int k = 0; k < run->key_count; k++)
-        if (strcmp(run->keys[k], key) == 0)
-            return;
-    assert_true(run->key_count < KEYS_MAX);
-    snprintf(run->keys[run->key_count++], sizeof run->keys[0], "%s", key);
+    *published = (struct published){.id = session->id, .start_ms = session->start_ms,
+                                    .last_ms = session->last_ms};
+    memcpy(published->key, key, sizeof key);
 }
 
 static enum fate feed(struct run *run, const char *key, int64_t ts, const json_t *value)
@@ -159,7 +105,6 @@ static enum fate feed(struct run *run, const char *key, int64_t ts, const json_t
 static void tick(struct run *run, int64_t watermark)
 {
     feed(run, clock_key, watermark + run->kit.rules.out_of_orderness.ms, NULL);
-    look(run, clock_key, false, 0);
 }
 
 static int64_t number(const json_t *object, const char *name)
@@ -192,10 +137,8 @@ static void play(struct run *run, const json_t *events, const json_t *late)
             continue;
         char text[32], late_text[32];
         const char *key = key_of(event, text);
-        know_key(run, key);
         int64_t ts = number(event, "ts");
         enum fate fate = feed(run, key, ts, json_object_get(event, "value"));
-        look(run, key, fate == FATE_APPLIED, ts);
         if (fate == FATE_APPLIED)
             continue;
         assert_true(fate == FATE_LATE || fate == FATE_WINDOWS_ONLY);
@@ -248,6 +191,9 @@ static void run_case(const json_t *description)
     rules->window_lateness.ms = rules->gap.ms + rules->lateness.ms;
     rules->keep.ms = INT64_C(31536000000000);
     corekit_open(&run.kit);
+    shard_observe(run.kit.shard,
+                  1u << EFFECT_CLOSED | 1u << EFFECT_CORRECTED | 1u << EFFECT_RETRACTED, observe,
+                  &run);
     const json_t *expected = json_object_get(description, "expected");
     play(&run, json_object_get(description, "events"), json_object_get(expected, "late"));
     if (json_is_true(json_object_get(expected, "appended_eof")))
