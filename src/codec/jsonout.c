@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decimal.h"
+#include "rowhash.h"
 
 /* The greatest integer below which JSON readers that use doubles are exact. */
 #define JSON_EXACT_MAX (INT64_C(1) << 53)
@@ -75,6 +76,16 @@ void jsonout_value(struct text *text, struct value value)
             jsonout_value(text, value.items[i]);
         }
         text_append_char(text, ']');
+        return;
+    case VALUE_MAP:
+        text_append_char(text, '{');
+        for (uint32_t i = 0; i < value.len; i++) {
+            text_append_string(text, i ? ", " : "");
+            rowhash_append_name(&value.items[2 * i], text);
+            text_append_string(text, ": ");
+            jsonout_value(text, value.items[2 * i + 1]);
+        }
+        text_append_char(text, '}');
         return;
     }
 }

@@ -55,7 +55,7 @@ void rowhash_init(struct rowhash *hash, const struct feature_set *set, const cha
 void rowhash_fini(struct rowhash *hash)
 {
     text_free(&hash->names);
-    text_free(&hash->list);
+    text_free(&hash->json);
     memory_free(hash->name_ends);
     memory_free(hash->key_head);
     memory_free(hash->key_tail);
@@ -121,6 +121,20 @@ static void append_json(struct text *out, const struct value *item)
         rowhash_append_value(item, out);
 }
 
+void rowhash_append_name(const struct value *group, struct text *out)
+{
+    if (group->type == VALUE_STRING || group->type == VALUE_BYTES) {
+        append_json(out, group);
+        return;
+    }
+    text_append_char(out, '"');
+    if (group->type == VALUE_BOOL)
+        text_append_string(out, group->i ? "true" : "false");
+    else
+        rowhash_append_value(group, out);
+    text_append_char(out, '"');
+}
+
 void rowhash_append_value(const struct value *value, struct text *out)
 {
     switch ((enum value_type)value->type) {
@@ -144,6 +158,17 @@ void rowhash_append_value(const struct value *value, struct text *out)
         }
         text_append_char(out, ']');
         return;
+    case VALUE_MAP:
+        text_append_char(out, '{');
+        for (uint32_t i = 0; i < value->len; i++) {
+            if (i > 0)
+                text_append_char(out, ',');
+            rowhash_append_name(&value->items[2 * i], out);
+            text_append_char(out, ':');
+            append_json(out, &value->items[2 * i + 1]);
+        }
+        text_append_char(out, '}');
+        return;
     case VALUE_NULL:
         break;
     }
@@ -152,11 +177,13 @@ void rowhash_append_value(const struct value *value, struct text *out)
 
 /* ---- rows ---- */
 
-/* The bytes of a list's JSON at the most: every byte escaped as six, and a comma. */
-static size_t list_room(const struct value *list)
+/* The bytes of the JSON of a list or map at the most: every byte escaped as six, two quotes, and a
+ * comma or colon. */
+static size_t json_room(const struct value *list)
 {
     size_t room = 2;
-    for (uint32_t i = 0; i < list->len; i++) {
+    uint32_t items = list->type == VALUE_MAP ? 2 * list->len : list->len;
+    for (uint32_t i = 0; i < items; i++) {
         const struct value *item = &list->items[i];
         bool text = item->type == VALUE_STRING || item->type == VALUE_BYTES;
         room += DECIMAL_MAX + (text ? 6 * (size_t)item->len : 0);
@@ -178,8 +205,8 @@ static size_t measure_row(const struct rowhash *hash, const struct row *row, uin
         *nulls += value->type == VALUE_NULL;
         if (value->type == VALUE_STRING || value->type == VALUE_BYTES)
             room += value->len;
-        else if (value->type == VALUE_LIST)
-            room += list_room(value);
+        else if (value->type == VALUE_LIST || value->type == VALUE_MAP)
+            room += json_room(value);
     }
     return room;
 }
@@ -220,12 +247,12 @@ static char *put_values(char *p, struct rowhash *hash, const struct row *row)
             p = put_double(p, value->d);
         else if (value->type == VALUE_LONG || value->type == VALUE_BOOL)
             p = put_long(p, value->i);
-        else if (value->type != VALUE_LIST)
+        else if (value->type == VALUE_STRING || value->type == VALUE_BYTES)
             p = resp_put_bulk(p, value->s, value->len);
         else {
-            text_clear(&hash->list);
-            rowhash_append_value(value, &hash->list);
-            p = resp_put_bulk(p, hash->list.data, hash->list.len);
+            text_clear(&hash->json);
+            rowhash_append_value(value, &hash->json);
+            p = resp_put_bulk(p, hash->json.data, hash->json.len);
         }
     }
     return p;

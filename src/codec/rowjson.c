@@ -4,19 +4,26 @@
 #include <string.h>
 
 #include "decimal.h"
+#include "rowhash.h"
+
+void rowjson_latin1(const char *bytes, size_t len, struct text *out)
+{
+    text_append(out, "", 0);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte >= 0x80) {
+            text_append_char(out, (char)(0xc0 | byte >> 6));
+            byte = 0x80 | (byte & 0x3f);
+        }
+        text_append_char(out, (char)byte);
+    }
+}
 
 static void put_bytes(const struct value *value, struct text *out)
 {
     struct text utf8 = {0};
-    for (uint32_t i = 0; i < value->len; i++) {
-        unsigned char byte = (unsigned char)value->s[i];
-        if (byte >= 0x80) {
-            text_append_char(&utf8, (char)(0xc0 | byte >> 6));
-            byte = 0x80 | (byte & 0x3f);
-        }
-        text_append_char(&utf8, (char)byte);
-    }
-    text_append_json_string(out, utf8.data ? utf8.data : "", utf8.len);
+    rowjson_latin1(value->s, value->len, &utf8);
+    text_append_json_string(out, utf8.data, utf8.len);
     text_free(&utf8);
 }
 
@@ -29,6 +36,19 @@ static void put_list(const struct value *list, struct text *out)
         rowjson_value(&list->items[i], out);
     }
     text_append_char(out, ']');
+}
+
+static void put_map(const struct value *map, struct text *out)
+{
+    text_append_char(out, '{');
+    for (uint32_t i = 0; i < map->len; i++) {
+        if (i > 0)
+            text_append_char(out, ',');
+        rowhash_append_name(&map->items[2 * i], out);
+        text_append_char(out, ':');
+        rowjson_value(&map->items[2 * i + 1], out);
+    }
+    text_append_char(out, '}');
 }
 
 void rowjson_value(const struct value *value, struct text *out)
@@ -54,6 +74,9 @@ void rowjson_value(const struct value *value, struct text *out)
         return;
     case VALUE_LIST:
         put_list(value, out);
+        return;
+    case VALUE_MAP:
+        put_map(value, out);
         return;
     }
 }

@@ -128,7 +128,10 @@ static enum fate judge_skew(struct shard *shard, struct event *event)
     if (shard->observed)
         observe_arrival(shard, event->key, event->key_len, ts->ms, seen);
     if (seen > shard->raw_ms) {
+        int64_t before = shard_watermark_ms(shard);
         shard->raw_ms = seen;
+        if (shard->settle.count > 0) /* first: what it adds keeps keys from being forgotten */
+            shard_settle_due(shard, before);
         if (shard->observed)
             shard_advance_to(shard, seen);
         shard_forget_due(shard);
@@ -160,7 +163,7 @@ static enum fate judge_lateness(struct shard *shard, struct event *event,
 
 /* ---- folding ---- */
 
-static bool predicate_true(struct shard *shard, int where, const struct event *event)
+static inline bool predicate_true(struct shard *shard, int where, const struct event *event)
 {
     if (where < 0)
         return true;
@@ -170,8 +173,8 @@ static bool predicate_true(struct shard *shard, int where, const struct event *e
     return *known == KNOWN_TRUE;
 }
 
-static const struct value *argument_value(struct shard *shard, int argument,
-                                          const struct event *event)
+static inline const struct value *argument_value(struct shard *shard, int argument,
+                                                 const struct event *event)
 {
     static const struct value counted = {.i = 1, .type = VALUE_BOOL};
     if (argument < 0)
@@ -184,15 +187,14 @@ static const struct value *argument_value(struct shard *shard, int argument,
     return &shard->arguments[argument];
 }
 
-/* The accumulators of the pane that the event belongs to; NULL when it is over at the watermark.
- * Rows look from raw, but what keeps a key from being forgotten is judged by the watermark. */
-static char *fold_pane(struct shard *shard, uint32_t handle, int window, const struct event *event)
+/* Rows look from raw, but what keeps a key from being forgotten is judged by the watermark. */
+char *entity_pane(struct shard *shard, uint32_t handle, int window, int64_t ts_ms)
 {
     const struct feature_set *set = shard->rules->set;
     const struct feature_window *shape = &set->windows[window];
     struct entity *entity = entity_at(shard, handle);
     int64_t phase = entity_phase_ms(entity);
-    int64_t index = pane_index(shape, phase, event->input.ts.ms);
+    int64_t index = pane_index(shape, phase, ts_ms);
     int64_t tail = pane_tail(shape, phase, shard_watermark_ms(shard));
     if (index < tail)
         return NULL;
@@ -202,36 +204,88 @@ static char *fold_pane(struct shard *shard, uint32_t handle, int window, const s
     return pane_acc(pane);
 }
 
+/* Where the accumulators are that an event is added to. */
+struct fold {
+    struct shard *shard;
+    uint32_t handle;
+    struct session *session; /* NULL: windows only */
+    const struct event *event;
+    char *panes[FEATURE_WINDOWS_MAX];
+    uint64_t panes_known; /* one bit a window */
+};
+
+/* The feature's accumulator for the event; NULL when there is none. */
+static inline char *fold_acc(struct fold *fold, const struct feature *feature)
+{
+    _Static_assert(FEATURE_WINDOWS_MAX <= 64, "one bit a window");
+    char *accs = fold->session ? fold->session->acc : NULL;
+    if (feature->window >= 0) {
+        uint64_t bit = UINT64_C(1) << feature->window;
+        if (!(fold->panes_known & bit))
+            fold->panes[feature->window] =
+                entity_pane(fold->shard, fold->handle, feature->window, fold->event->input.ts.ms);
+        fold->panes_known |= bit;
+        accs = fold->panes[feature->window];
+    }
+    return accs ? accs + feature->acc_offset : NULL;
+}
+
+/* Whether the feature counts the event; value is its argument then. */
+static inline bool fold_wants(struct fold *fold, const struct feature *feature,
+                              const struct value **value)
+{
+    if ((feature->window < 0 && !fold->session) ||
+        !predicate_true(fold->shard, feature->where, fold->event))
+        return false;
+    *value = argument_value(fold->shard, feature->argument, fold->event);
+    return (*value)->type != VALUE_NULL;
+}
+
+static void fold_grouped(struct fold *fold, struct event_order order)
+{
+    struct shard *shard = fold->shard;
+    const struct feature_set *set = shard->rules->set;
+    for (int k = 0; k < set->grouped.count; k++) {
+        const struct feature *feature = &set->features[set->grouped.at[k]];
+        const struct value *value;
+        if (!fold_wants(fold, feature, &value))
+            continue;
+        const struct value *group = argument_value(shard, feature->by, fold->event);
+        char *acc = group->type != VALUE_NULL ? fold_acc(fold, feature) : NULL;
+        if (acc)
+            shard_note_added(
+                shard, operator_add_grouped(&shard->pool, feature, acc, group, value, order));
+    }
+}
+
 /* Adds the event to the accumulators of its session (if it has one) and of its panes. */
 static void fold_event(struct shard *shard, uint32_t handle, struct session *session,
                        const struct event *event)
 {
     const struct feature_set *set = shard->rules->set;
-    memset(shard->predicates, UNKNOWN, (size_t)set->predicate_count);
-    memset(shard->arguments_known, 0, (size_t)set->argument_count);
-    char *panes[FEATURE_WINDOWS_MAX];
-    uint64_t panes_known = 0;
-    _Static_assert(FEATURE_WINDOWS_MAX <= 64, "one bit a window");
+    memset(shard->predicates, UNKNOWN, (size_t)set->event_predicates);
+    memset(shard->arguments_known, 0, (size_t)set->event_arguments);
+    struct fold fold;
+    fold.shard = shard;
+    fold.handle = handle;
+    fold.session = session;
+    fold.event = event;
+    fold.panes_known = 0;
     struct event_order order = {event->input.ts.ms, event->record->offset};
-    for (int k = 0; k < set->count; k++) {
-        const struct feature *feature = &set->features[k];
-        if (operator_rows[feature->op].scope != FOLDED || (feature->window < 0 && !session) ||
-            !predicate_true(shard, feature->where, event))
+    for (int k = 0; k < set->plain.count; k++) {
+        const struct feature *feature = &set->features[set->plain.at[k]];
+        const struct value *value;
+        if (!fold_wants(&fold, feature, &value))
             continue;
-        const struct value *value = argument_value(shard, feature->argument, event);
-        if (value->type == VALUE_NULL)
+        char *acc = fold_acc(&fold, feature);
+        if (!acc)
             continue;
-        char *accs = session ? session->acc : NULL;
-        if (feature->window >= 0) {
-            uint64_t bit = UINT64_C(1) << feature->window;
-            if (!(panes_known & bit))
-                panes[feature->window] = fold_pane(shard, handle, feature->window, event);
-            panes_known |= bit;
-            accs = panes[feature->window];
-        }
-        if (accs && !operator_add(&shard->pool, feature, accs + feature->acc_offset, value, order))
-            shard->counters.addends_clamped++;
+        enum operator_added added = operator_add(&shard->pool, feature, acc, value, order);
+        if (added != OPERATOR_ADDED)
+            shard_note_added(shard, added);
     }
+    if (set->grouped.count > 0)
+        fold_grouped(&fold, order);
 }
 
 /* ---- entering state ---- */
@@ -253,6 +307,8 @@ static struct session_change enter_session(struct shard *shard, uint32_t handle,
     shard->counters.sessions_corrected += change.corrected;
     shard->counters.sessions_split += change.split;
     entity_arm(shard, handle, session_closes_ms(rules, change.session));
+    if (rules->set->closed.count > 0)
+        closed_arm(shard, handle);
     return change;
 }
 

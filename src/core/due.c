@@ -17,7 +17,7 @@ static int64_t earlier_after(int64_t best, int64_t candidate, int64_t after_ms)
 int64_t entity_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
 {
     const struct rules *rules = shard->rules;
-    int64_t due = INT64_MAX;
+    int64_t due = closed_row_due(shard, entity, after_ms);
     const struct session *session = sessions_newest(&entity->sessions);
     if (session) {
         int64_t closes = session_closes_ms(rules, session);
@@ -63,7 +63,7 @@ void entity_arm(struct shard *shard, uint32_t handle, int64_t at_ms)
 int64_t entity_forget_at(const struct shard *shard, const struct entity *entity)
 {
     const struct rules *rules = shard->rules;
-    int64_t at = INT64_MIN;
+    int64_t at = rules->set->has_lifetime ? INT64_MAX : INT64_MIN;
     const struct session *session = sessions_newest(&entity->sessions);
     if (session) {
         int64_t longer = rules->keep.ms > rules->lateness.ms ? rules->keep.ms : rules->lateness.ms;
@@ -87,12 +87,6 @@ void entity_arm_forget(struct shard *shard, uint32_t handle)
     struct entity *entity = entity_at(shard, handle);
     deadlines_push(&shard->forget,
                    (struct deadline){entity_forget_at(shard, entity), handle, entity->serial});
-}
-
-static bool deadline_stale(const struct entity *entity, const struct deadline *deadline)
-{
-    return !(entity->flags & ENTITY_USED) || entity->flags & ENTITY_FORGOTTEN ||
-           entity->serial != deadline->serial;
 }
 
 /* Each live key has one entry, put back when events have moved its time. */
@@ -139,6 +133,7 @@ static bool shard_decay_due(struct shard *shard, int64_t before_ms)
             if (entity->queue == QUEUE_NONE)
                 entity->since_ms = due;
             entity_dirty(shard, deadline.handle, QUEUE_DECAY);
+            closed_row_told(shard, entity);
             due = entity_next_due(shard, entity, shard->as_of_ms);
         }
         if (due != INT64_MAX)

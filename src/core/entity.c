@@ -65,6 +65,7 @@ uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_
     else
         shard->unsynced++;
     memset(entity->windows, 0, (size_t)shard->rules->set->window_count * sizeof(struct panes *));
+    closed_init(shard, entity);
     if (len > ENTITY_INLINE_KEY)
         entity->key = pool_alloc(&shard->pool, len);
     memcpy(len > ENTITY_INLINE_KEY ? entity->key : entity->inline_key, key, len);
@@ -80,6 +81,7 @@ void entity_revive(struct shard *shard, uint32_t handle)
     entity->flags = (uint8_t)(entity->flags & ~ENTITY_FORGOTTEN);
     entity->serial++; /* deadlines of the life before are stale */
     entity->armed_ms = INT64_MAX;
+    closed_init(shard, entity);
     shard->forgotten_keys--;
     shard->live_keys++;
 }

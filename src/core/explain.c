@@ -49,12 +49,14 @@ static void explain_windows(struct text *out, const struct shard *shard,
     for (int w = 0; w < set->window_count; w++) {
         const struct feature_window *window = &set->windows[w];
         struct panes *panes = entity->windows[w];
-        text_append_string(out, "  window ");
-        text_append_duration(out, window->length.ms);
-        text_append_string(out, " in hops of ");
-        text_append_duration(out, window->hop.ms);
+        text_append_string(out, "  ");
+        feature_window_append(out, window);
         if (!panes || panes->count == 0) {
             text_append_string(out, ": empty\n");
+            continue;
+        }
+        if (feature_window_is_lifetime(window)) {
+            text_append_string(out, ": never leaves\n");
             continue;
         }
         int64_t oldest = *pane_at(window, panes, 0);

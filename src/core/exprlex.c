@@ -64,6 +64,13 @@ static bool lex_number(struct exprlex *lex, struct exprlex_token *token)
         }
     }
     token->len = (size_t)(end - lex->at);
+    if (lex->durations && token->kind == EXPRLEX_LONG && is_letter(*end)) {
+        token->kind = EXPRLEX_DURATION;
+        while (is_letter(*lex->at) || is_digit(*lex->at))
+            lex->at++;
+        token->len = (size_t)(lex->at - token->start);
+        return true;
+    }
     if (is_letter(*end) || *end == '.')
         return exprlex_fail(lex->error, token->column,
                             "`%.*s` is not a number (durations stand only at over and hop)",

@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exprtree.h"
 #include "operator_state.h"
 #include "pool.h"
+#include "text.h"
 
 const struct operator_row operator_rows[OPERATOR_COUNT_OF] = {
-#define OPERATOR(ID, name, argument, count, scope, result, state, flags, sentence)                 \
-    {#name, argument, count, scope, result, sizeof(struct state), flags, sentence},
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, sentence)             \
+    {#name, argument, parameter, scope, result, sizeof(struct state), flags, sentence},
 #include "operators.def"
 #undef OPERATOR
 };
@@ -35,6 +37,37 @@ bool feature_is_ladder_step(struct duration hop)
         if (ladder_ms[k] == hop.ms)
             return true;
     return false;
+}
+
+void feature_window_append(struct text *out, const struct feature_window *window)
+{
+    if (feature_window_is_lifetime(window)) {
+        text_append_string(out, "over lifetime");
+        return;
+    }
+    text_append_string(out, "over ");
+    text_append_duration(out, window->length.ms);
+    text_append_string(out, " hop ");
+    text_append_duration(out, window->hop.ms);
+}
+
+void feature_parameter_append(struct text *text, const struct feature *feature)
+{
+    switch (operator_rows[feature->op].parameter) {
+    case NO_PARAMETER:
+        return;
+    case LENGTH:
+        text_printf(text, ", %u", feature->count);
+        return;
+    case FRACTION:
+        text_append_string(text, ", ");
+        exprprint_literal(text, &(struct value){.d = feature->fraction, .type = VALUE_DOUBLE});
+        return;
+    case HALF_LIFE:
+        text_append_string(text, ", ");
+        text_append_duration(text, feature->half_life.ms);
+        return;
+    }
 }
 
 int feature_set_find(const struct feature_set *set, const char *name)

@@ -88,7 +88,7 @@ static bool split_arguments(struct splitter *splitter, struct featurecall *call)
 
 bool featurecall_parse(struct featurecall *call, const char *text, struct expr_error *error)
 {
-    struct splitter splitter = {.lex = {text, text, error}, .error = error};
+    struct splitter splitter = {.lex = {text, text, error, true}, .error = error};
     *call = (struct featurecall){0};
     if (!split_advance(&splitter))
         return false;

@@ -29,7 +29,8 @@ struct expr *featuredraft_compile(struct featuredraft *draft,
                                   enum featuredraft_key key, const char *text, int column)
 {
     struct expr_error error;
-    struct expr *expr = expr_compile(text, context->fields, &error);
+    struct expr *expr =
+        expr_compile(text, draft->feature.on_session ? context->sessions : context->events, &error);
     if (!expr)
         featuredraft_fail(draft, context->errors, key, column + error.column - 1, "%s",
                           error.message);
@@ -45,7 +46,7 @@ bool featuredraft_number(const char *start, size_t len, struct value *number)
     memcpy(digits, start, len);
     digits[len] = '\0';
     bool negative = digits[0] == '-';
-    struct exprlex lex = {digits, digits + negative, &ignored};
+    struct exprlex lex = {digits, digits + negative, &ignored, false};
     struct exprlex_token token;
     struct exprlex_token end;
     if (!exprlex_next(&lex, &token) || !exprlex_next(&lex, &end) || end.kind != EXPRLEX_END)
@@ -63,9 +64,19 @@ void featuredraft_free(struct featuredraft *draft)
 {
     expr_free(draft->where);
     expr_free(draft->argument);
+    expr_free(draft->by);
 }
 
-/* ---- where, over, hop ---- */
+/* ---- on, where, by ---- */
+
+static void check_on(struct featuredraft *draft, const struct featuredraft_context *context)
+{
+    const char *on = draft->keys[KEY_ON]->value;
+    draft->feature.on_session = strcmp(on, "session") == 0;
+    if (!draft->feature.on_session && strcmp(on, "event") != 0)
+        featuredraft_fail(draft, context->errors, KEY_ON, 1,
+                          "`%s` is neither event nor session (what the feature folds)", on);
+}
 
 static void check_where(struct featuredraft *draft, const struct featuredraft_context *context)
 {
@@ -78,29 +89,88 @@ static void check_where(struct featuredraft *draft, const struct featuredraft_co
             value_type_name(expr_kind(draft->where).type));
 }
 
+/* Whether the operator's value can stand in a map; known says whether there is an operator. */
+static void check_by(struct featuredraft *draft, const struct featuredraft_context *context,
+                     bool known)
+{
+    const struct operator_row *row = &operator_rows[draft->feature.op];
+    draft->by =
+        featuredraft_compile(draft, context, KEY_BY, draft->keys[KEY_BY]->value, 1);
+    if (known && row->result == LIST)
+        featuredraft_fail(draft, context->errors, KEY_BY, 1,
+                          "`by` does not go with %s, which shows a list (remove the line)",
+                          row->name);
+    draft->feature.kind.nullable = true;
+}
+
+static void check_cap(struct featuredraft *draft, const struct featuredraft_context *context)
+{
+    struct value cap;
+    const char *string = draft->keys[KEY_CAP]->value;
+    if (!draft->keys[KEY_BY])
+        featuredraft_fail(draft, context->errors, KEY_CAP, 1,
+                          "`cap` bounds the groups of `by`, which is not given (remove the line)");
+    else if (!featuredraft_number(string, strlen(string), &cap) || cap.type != VALUE_LONG ||
+             cap.i < 1 || cap.i > FEATURE_CAP_MAX)
+        featuredraft_fail(draft, context->errors, KEY_CAP, 1,
+                          "`cap` must be a whole number from 1 to %d", FEATURE_CAP_MAX);
+    else
+        draft->feature.cap = (uint32_t)cap.i;
+}
+
+/* ---- over, hop ---- */
+
+static bool is_over(const struct featuredraft *draft, const char *word)
+{
+    return draft->keys[KEY_OVER] && strcmp(draft->keys[KEY_OVER]->value, word) == 0;
+}
+
+/* Operators that look back over the lifetime and nothing less. */
+static void check_over_lifetime(struct featuredraft *draft,
+                                const struct featuredraft_context *context)
+{
+    draft->length.ms = FEATURE_LIFETIME_MS;
+    if (draft->keys[KEY_OVER] && !is_over(draft, "lifetime"))
+        featuredraft_fail(draft, context->errors, KEY_OVER, 1,
+                          "%s looks back over the lifetime (write `over = lifetime`, or remove the "
+                          "line)",
+                          operator_rows[draft->feature.op].name);
+}
+
 static void check_over(struct featuredraft *draft, const struct featuredraft_context *context)
 {
     const struct feature_entry *entry = draft->keys[KEY_OVER];
-    if (!entry)
+    bool on_session = draft->feature.on_session;
+    if (!entry) {
         featuredraft_fail(draft, context->errors, KEY_OVER, 0,
-                          "feature %s has no `over` (add `over = session`, or a duration such as "
+                          "feature %s has no `over` (add `over = %s`, or a duration such as "
                           "`over = 24h`)",
-                          draft->feature.name);
-    else if (strcmp(entry->value, "session") == 0)
-        return;
-    else if (strcmp(entry->value, "lifetime") == 0)
+                          draft->feature.name, on_session ? "lifetime" : "session");
+    } else if (is_over(draft, "session")) {
+        if (on_session)
+            featuredraft_fail(draft, context->errors, KEY_OVER, 1,
+                              "`on = session` folds sessions that are over (use a duration such "
+                              "as 30d, or lifetime)");
+    } else if (is_over(draft, "lifetime")) {
+        draft->length.ms = FEATURE_LIFETIME_MS;
+    } else if (!text_parse_duration(entry->value, &draft->length.ms)) {
         featuredraft_fail(draft, context->errors, KEY_OVER, 1,
-                          "`lifetime` is not in this version (use a duration such as 365d)");
-    else if (!text_parse_duration(entry->value, &draft->length.ms))
-        featuredraft_fail(draft, context->errors, KEY_OVER, 1,
-                          "`%s` is neither session nor a duration (write it as 30s, 5m, 24h, 30d)",
+                          "`%s` is neither session, lifetime nor a duration (write it as 30s, 5m, "
+                          "24h, 30d)",
                           entry->value);
-    else if (draft->length.ms < 1000 || draft->length.ms % 1000 != 0)
+        draft->length.ms = 0;
+    } else if (draft->length.ms < 1000 || draft->length.ms % 1000 != 0) {
         featuredraft_fail(draft, context->errors, KEY_OVER, 1,
                           "a window is one or more whole seconds (write `over = 5m`)");
-    else
-        return;
-    draft->length.ms = 0;
+        draft->length.ms = 0;
+    }
+}
+
+static void refuse_hop(struct featuredraft *draft, const struct featuredraft_context *context)
+{
+    if (draft->keys[KEY_HOP])
+        featuredraft_fail(draft, context->errors, KEY_HOP, 1, "a %s has no hop (remove the line)",
+                          draft->length.ms > 0 ? "lifetime" : "session");
 }
 
 static void check_hop(struct featuredraft *draft, const struct featuredraft_context *context)
@@ -133,7 +203,8 @@ static void refuse_keys(struct featuredraft *draft, const struct featuredraft_co
     static const struct {
         enum featuredraft_key key;
         const char *name;
-    } keys[] = {{KEY_WHERE, "where"}, {KEY_OVER, "over"}, {KEY_HOP, "hop"}};
+    } keys[] = {{KEY_WHERE, "where"}, {KEY_ON, "on"},     {KEY_BY, "by"},
+                {KEY_CAP, "cap"},     {KEY_OVER, "over"}, {KEY_HOP, "hop"}};
     const struct operator_row *row = &operator_rows[draft->feature.op];
     for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
         if (draft->keys[keys[k].key])
@@ -151,7 +222,7 @@ static bool default_text(const char *string, enum value_type type, struct arena 
                          struct value *value)
 {
     struct expr_error ignored;
-    struct exprlex lex = {string, string, &ignored};
+    struct exprlex lex = {string, string, &ignored, false};
     struct exprlex_token token;
     struct exprlex_token end;
     size_t len = strlen(string);
@@ -190,7 +261,10 @@ static void check_default(struct featuredraft *draft, const struct featuredraft_
 {
     struct feature *feature = &draft->feature;
     const char *string = draft->keys[KEY_DEFAULT]->value;
-    if (feature->is_list && strcmp(string, "null") != 0) {
+    if (draft->keys[KEY_BY]) {
+        featuredraft_fail(draft, context->errors, KEY_DEFAULT, 1,
+                          "a map has no default: it is null without groups (remove the line)");
+    } else if (feature->is_list && strcmp(string, "null") != 0) {
         featuredraft_fail(draft, context->errors, KEY_DEFAULT, 1,
                           "a list has no default (remove the line)");
     } else if (!default_value(string, feature->kind.type, context->arena, &feature->fallback)) {
@@ -203,22 +277,37 @@ static void check_default(struct featuredraft *draft, const struct featuredraft_
     }
 }
 
+/* The keys of folded operators. */
+static void check_folded(struct featuredraft *draft, const struct featuredraft_context *context,
+                         bool known)
+{
+    if (draft->keys[KEY_WHERE])
+        check_where(draft, context);
+    draft->feature.cap = FEATURE_CAP_DEFAULT;
+    if (draft->keys[KEY_BY])
+        check_by(draft, context, known);
+    if (draft->keys[KEY_CAP])
+        check_cap(draft, context);
+    if (known && operator_rows[draft->feature.op].parameter == HALF_LIFE)
+        check_over_lifetime(draft, context);
+    else if (known || draft->keys[KEY_OVER])
+        check_over(draft, context);
+    draft->hop = draft->length;
+    if (draft->length.ms == FEATURE_LIFETIME_MS || is_over(draft, "session"))
+        refuse_hop(draft, context);
+    else if (draft->length.ms > 0)
+        check_hop(draft, context);
+}
+
 void featuredraft_check(struct featuredraft *draft, const struct featuredraft_context *context)
 {
+    if (draft->keys[KEY_ON])
+        check_on(draft, context);
     bool known = featureop_check(draft, context);
-    bool folded = !known || operator_rows[draft->feature.op].scope == FOLDED;
-    if (!folded)
+    if (known && operator_rows[draft->feature.op].scope != FOLDED)
         refuse_keys(draft, context);
-    if (folded && draft->keys[KEY_WHERE])
-        check_where(draft, context);
-    if (folded && (known || draft->keys[KEY_OVER]))
-        check_over(draft, context);
-    if (draft->length.ms > 0)
-        check_hop(draft, context);
-    else if (folded && draft->keys[KEY_HOP] && draft->keys[KEY_OVER] &&
-             strcmp(draft->keys[KEY_OVER]->value, "session") == 0)
-        featuredraft_fail(draft, context->errors, KEY_HOP, 1,
-                          "a session has no hop (remove the line)");
+    else
+        check_folded(draft, context, known);
     if (draft->keys[KEY_DEFAULT] && draft->feature.kind.type != VALUE_NULL)
         check_default(draft, context);
 }

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "closedspace.h"
 #include "exprtree.h"
 #include "feature.h"
 #include "featuredraft.h"
 #include "hash.h"
+#include "operator.h"
 #include "pool.h"
 #include "text.h"
 
@@ -79,16 +81,11 @@ static struct featuredraft *draft_of(struct loader *loader, const struct feature
     struct featuredraft *draft = &loader->drafts[loader->count++];
     draft->section = entry->section;
     draft->feature.line = entry->line;
-    draft->feature.where = draft->feature.argument = draft->feature.window = -1;
+    draft->feature.where = draft->feature.argument = draft->feature.by = -1;
+    draft->feature.window = -1;
     draft->feature.operands[0] = draft->feature.operands[1] = -1;
     name_draft(loader, draft);
     return draft;
-}
-
-/* Keys of the design that this version does not have yet. */
-static bool is_planned_key(const char *key)
-{
-    return strcmp(key, "on") == 0 || strcmp(key, "by") == 0 || strcmp(key, "cap") == 0;
 }
 
 static void refuse_key(struct loader *loader, const struct feature_entry *entry,
@@ -96,15 +93,13 @@ static void refuse_key(struct loader *loader, const struct feature_entry *entry,
 {
     struct feature_errors *errors = loader->context.errors;
     const char *nearest = text_nearest(entry->key, names);
-    if (is_planned_key(entry->key))
-        feature_errors_add(errors, entry->line, 0, "`%s` is not in this version (remove the line)",
-                           entry->key);
-    else if (nearest)
+    if (nearest)
         feature_errors_add(errors, entry->line, 0, "unknown key `%.100s` (did you mean `%s`?)",
                            entry->key, nearest);
     else
         feature_errors_add(errors, entry->line, 0,
-                           "unknown key `%.100s` (there are op, where, over, hop and default)",
+                           "unknown key `%.100s` (there are op, where, on, by, cap, over, hop and "
+                           "default)",
                            entry->key);
 }
 
@@ -112,8 +107,10 @@ static void take_key(struct loader *loader, struct featuredraft *draft,
                      const struct feature_entry *entry)
 {
     static const char *const names[] = {
-        [KEY_OP] = "op",   [KEY_WHERE] = "where",     [KEY_OVER] = "over",
-        [KEY_HOP] = "hop", [KEY_DEFAULT] = "default", [KEY_COUNT] = NULL,
+        [KEY_OP] = "op",           [KEY_WHERE] = "where", [KEY_ON] = "on",
+        [KEY_BY] = "by",           [KEY_CAP] = "cap",     [KEY_OVER] = "over",
+        [KEY_HOP] = "hop",         [KEY_DEFAULT] = "default",
+        [KEY_COUNT] = NULL,
     };
     int key = 0;
     while (key < KEY_COUNT && strcmp(entry->key, names[key]) != 0)
@@ -178,8 +175,9 @@ static void resolve_operand(struct loader *loader, struct featuredraft *draft, i
     const struct featuredraft *operand = &loader->drafts[found];
     if (operand->broken)
         return; /* its own error is enough */
-    bool is_number = !operand->feature.is_list && (operand->feature.kind.type == VALUE_LONG ||
-                                                   operand->feature.kind.type == VALUE_DOUBLE);
+    enum value_type type = operand->feature.kind.type;
+    bool is_number = !operand->feature.is_list && !operand->keys[KEY_BY] &&
+                     (type == VALUE_LONG || type == VALUE_DOUBLE);
     if (operator_rows[operand->feature.op].scope == DERIVED)
         featuredraft_fail(draft, loader->context.errors, KEY_OP, argument->column,
                           "%s is a ratio itself (name features that are not computed from others)",
@@ -218,19 +216,44 @@ static void sort_errors(struct feature_errors *errors)
 
 /* ---- the set ---- */
 
+/* Distinct expressions that see the same things. */
+struct sharing {
+    struct expr **list;
+    int *count;
+    int first; /* of those that see the same */
+};
+
 /* The index of an expression with this text; the draft's own is taken when it is the first. */
-static int share_expression(struct expr **list, int *count, struct expr **expr)
+static int share_expression(const struct sharing *sharing, struct expr **expr)
 {
     if (!*expr)
         return -1;
-    int k = 0;
-    while (k < *count && strcmp(expr_canonical(list[k]), expr_canonical(*expr)) != 0)
+    int k = sharing->first;
+    while (k < *sharing->count &&
+           strcmp(expr_canonical(sharing->list[k]), expr_canonical(*expr)) != 0)
         k++;
-    if (k == *count) {
-        list[(*count)++] = *expr;
+    if (k == *sharing->count) {
+        sharing->list[(*sharing->count)++] = *expr;
         *expr = NULL;
     }
     return k;
+}
+
+/* The expressions of the features that fold closed sessions, or of all others. */
+static void share_expressions(struct loader *loader, bool on_session)
+{
+    struct feature_set *set = loader->set;
+    struct sharing predicates = {set->predicates, &set->predicate_count, set->predicate_count};
+    struct sharing arguments = {set->arguments, &set->argument_count, set->argument_count};
+    for (int k = 0; k < loader->count; k++) {
+        struct featuredraft *draft = &loader->drafts[k];
+        struct feature *feature = &set->features[k];
+        if (feature->on_session != on_session)
+            continue;
+        feature->where = share_expression(&predicates, &draft->where);
+        feature->argument = share_expression(&arguments, &draft->argument);
+        feature->by = share_expression(&arguments, &draft->by);
+    }
 }
 
 static void add_window(struct loader *loader, struct featuredraft *draft)
@@ -250,11 +273,12 @@ static void add_window(struct loader *loader, struct featuredraft *draft)
         set->windows[set->window_count++] =
             (struct feature_window){.length = draft->length, .hop = draft->hop};
     draft->feature.window = k;
+    set->has_lifetime |= feature_window_is_lifetime(&set->windows[k]);
 }
 
 static void place_accumulator(struct feature_set *set, struct feature *feature)
 {
-    unsigned bytes = operator_rows[feature->op].acc_bytes;
+    unsigned bytes = operator_acc_bytes(feature);
     uint32_t *end =
         feature->window >= 0 ? &set->windows[feature->window].acc_bytes : &set->session_acc_bytes;
     feature->acc_offset = *end;
@@ -282,8 +306,7 @@ static void define_arguments(struct text *text, const struct loader *loader,
         text_append_char(text, ')');
     } else if (draft->argument) {
         text_printf(text, "(%s", expr_canonical(draft->argument));
-        if (feature->count)
-            text_printf(text, ", %u", feature->count);
+        feature_parameter_append(text, feature);
         text_append_char(text, ')');
     }
 }
@@ -296,11 +319,14 @@ static const char *define(struct loader *loader, const struct featuredraft *draf
     define_arguments(&text, loader, draft);
     if (draft->where)
         text_printf(&text, " where %s", expr_canonical(draft->where));
+    if (feature->on_session)
+        text_append_string(&text, " on session");
+    if (draft->by)
+        text_printf(&text, " by %s cap %u", expr_canonical(draft->by), feature->cap);
     if (draft->length.ms > 0) {
-        text_append_string(&text, " over ");
-        text_append_duration(&text, draft->length.ms);
-        text_append_string(&text, " hop ");
-        text_append_duration(&text, draft->hop.ms);
+        text_append_char(&text, ' ');
+        feature_window_append(&text,
+                              &(struct feature_window){.length = draft->length, .hop = draft->hop});
     } else if (operator_rows[feature->op].scope == FOLDED) {
         text_append_string(&text, " over session");
     }
@@ -335,27 +361,48 @@ static void state_version(struct feature_set *set, const char *salt)
     set->canonical = keep_text(set, &text);
 }
 
+static void *allot(struct feature_set *set, size_t count, size_t size)
+{
+    return arena_alloc(&set->arena, count * size);
+}
+
+/* Gives the feature its accumulator and its place among those that are fed. */
+static void enlist(struct feature_set *set, int k)
+{
+    struct feature *feature = &set->features[k];
+    if (operator_rows[feature->op].scope != FOLDED)
+        return;
+    place_accumulator(set, feature);
+    struct feature_list *list = feature->on_session ? &set->closed
+                                : feature->by >= 0  ? &set->grouped
+                                                    : &set->plain;
+    list->at[list->count++] = k;
+}
+
 static void build_set(struct loader *loader)
 {
     struct feature_set *set = loader->set;
     size_t count = (size_t)loader->count;
-    set->features = arena_alloc(&set->arena, count * sizeof *set->features);
-    set->predicates = arena_alloc(&set->arena, count * sizeof(struct expr *));
-    set->arguments = arena_alloc(&set->arena, count * sizeof(struct expr *));
-    set->windows = arena_alloc(&set->arena, FEATURE_WINDOWS_MAX * sizeof *set->windows);
+    set->features = allot(set, count, sizeof *set->features);
+    set->predicates = allot(set, count, sizeof(struct expr *));
+    set->arguments = allot(set, 2 * count, sizeof(struct expr *));
+    set->windows = allot(set, FEATURE_WINDOWS_MAX, sizeof *set->windows);
+    set->plain.at = allot(set, count, sizeof(int));
+    set->grouped.at = allot(set, count, sizeof(int));
+    set->closed.at = allot(set, count, sizeof(int));
     for (int k = 0; k < loader->count; k++) {
         struct featuredraft *draft = &loader->drafts[k];
         if (draft->length.ms > 0)
             add_window(loader, draft);
         draft->feature.definition = define(loader, draft);
-        draft->feature.where =
-            share_expression(set->predicates, &set->predicate_count, &draft->where);
-        draft->feature.argument =
-            share_expression(set->arguments, &set->argument_count, &draft->argument);
-        if (operator_rows[draft->feature.op].scope == FOLDED)
-            place_accumulator(set, &draft->feature);
         set->features[set->count++] = draft->feature;
     }
+    share_expressions(loader, false);
+    set->event_predicates = set->predicate_count;
+    set->event_arguments = set->argument_count;
+    share_expressions(loader, true);
+    for (int k = 0; k < set->count; k++)
+        enlist(set, k);
 }
 
 struct feature_set *feature_set_load(const struct feature_entry *entries, int count,
@@ -363,9 +410,10 @@ struct feature_set *feature_set_load(const struct feature_entry *entries, int co
                                      struct feature_errors *errors)
 {
     struct feature_set *set = memory_alloc(sizeof *set);
+    struct fieldspace sessions = closedspace();
     struct loader loader = {
         .drafts = memory_alloc(FEATURES_MAX * sizeof(struct featuredraft)),
-        .context = {fields, &set->arena, errors},
+        .context = {fields, &sessions, &set->arena, errors},
         .set = set,
     };
     group_entries(&loader, entries, count);

@@ -5,18 +5,6 @@
 #include "featuredraft.h"
 #include "text.h"
 
-/* Operators of the design that this version does not have yet. */
-static bool is_planned(const char *name)
-{
-    static const char *const names[] = {"var",         "stddev",        "first_n",
-                                        "top_k",       "entropy",       "quantile",
-                                        "decayed_sum", "time_of_first", "time_of_last"};
-    for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
-        if (strcmp(names[k], name) == 0)
-            return true;
-    return false;
-}
-
 static bool find_operator(struct featuredraft *draft, const struct featuredraft_context *context)
 {
     const char *names[OPERATOR_COUNT_OF + 1] = {0};
@@ -28,11 +16,7 @@ static bool find_operator(struct featuredraft *draft, const struct featuredraft_
         }
     }
     const char *nearest = text_nearest(draft->call.name, names);
-    if (is_planned(draft->call.name))
-        featuredraft_fail(draft, context->errors, KEY_OP, 1,
-                          "operator `%s` is not in this version (see --dump operators)",
-                          draft->call.name);
-    else if (nearest)
+    if (nearest)
         featuredraft_fail(draft, context->errors, KEY_OP, 1,
                           "unknown operator `%s` (did you mean `%s`?)", draft->call.name, nearest);
     else
@@ -43,12 +27,17 @@ static bool find_operator(struct featuredraft *draft, const struct featuredraft_
 
 static const char *usage_of(const struct operator_row *row)
 {
+    static const char *const with[] = {
+        [LENGTH] = "with an expression and a number, as in last_n(item_id, 20)",
+        [FRACTION] = "with an expression and a fraction, as in quantile(price, 0.9)",
+        [HALF_LIFE] = "with an expression and a half-life, as in decayed_sum(price, 1h)",
+    };
     if (row->argument == RATIO_ARGS)
         return "with two features, as in ratio(a, b, alpha = 1, beta = 20)";
     if (row->argument == NO_ARG)
         return "without arguments";
-    if (row->takes_count)
-        return "with an expression and a number, as in last_n(item_id, 20)";
+    if (row->parameter != NO_PARAMETER)
+        return with[row->parameter];
     return row->argument == OPT_ARG ? "with one expression or none"
                                     : "with one expression, as in sum(price)";
 }
@@ -58,7 +47,9 @@ static bool check_argument_count(struct featuredraft *draft,
 {
     const struct operator_row *row = &operator_rows[draft->feature.op];
     const struct featurecall *call = &draft->call;
-    int most = row->argument == NO_ARG ? 0 : row->argument == RATIO_ARGS ? 4 : 1 + row->takes_count;
+    int most = row->argument == NO_ARG       ? 0
+               : row->argument == RATIO_ARGS ? 4
+                                             : 1 + (row->parameter != NO_PARAMETER);
     int least = row->argument == OPT_ARG ? 0 : row->argument == RATIO_ARGS ? 2 : most;
     if (call->count >= least && call->count <= most)
         return true;
@@ -87,13 +78,35 @@ static void check_expression(struct featuredraft *draft, const struct featuredra
                           value_type_name(type));
 }
 
-static void check_list_length(struct featuredraft *draft,
-                              const struct featuredraft_context *context)
+static void check_half_life(struct featuredraft *draft, const struct featuredraft_context *context)
 {
     const struct featurecall_argument *argument = &draft->call.arguments[1];
-    struct value n;
-    if (featuredraft_number(argument->start, argument->len, &n) && n.type == VALUE_LONG &&
-        n.i >= 1 && n.i <= FEATURE_LIST_MAX)
+    struct text text = {0};
+    text_append(&text, argument->start, argument->len);
+    int64_t *half_life_ms = &draft->feature.half_life.ms;
+    if (!text_parse_duration(text.data, half_life_ms) || *half_life_ms == 0)
+        featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
+                          "the half-life must be a duration (write it as 30m, 1h, 7d)");
+    text_free(&text);
+}
+
+static void check_parameter(struct featuredraft *draft, const struct featuredraft_context *context)
+{
+    const struct featurecall_argument *argument = &draft->call.arguments[1];
+    enum operator_parameter parameter = operator_rows[draft->feature.op].parameter;
+    struct value n = value_null();
+    if (parameter == HALF_LIFE) {
+        check_half_life(draft, context);
+        return;
+    }
+    featuredraft_number(argument->start, argument->len, &n);
+    double number = n.type == VALUE_LONG ? (double)n.i : n.d;
+    if (parameter == FRACTION && n.type != VALUE_NULL && number >= 0 && number <= 1)
+        draft->feature.fraction = number;
+    else if (parameter == FRACTION)
+        featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
+                          "the fraction must be a number from 0 to 1 (0.5 is the median)");
+    else if (n.type == VALUE_LONG && n.i >= 1 && n.i <= FEATURE_LIST_MAX)
         draft->feature.count = (uint32_t)n.i;
     else
         featuredraft_fail(draft, context->errors, KEY_OP, argument->column,
@@ -182,8 +195,8 @@ bool featureop_check(struct featuredraft *draft, const struct featuredraft_conte
         check_ratio(draft, context);
     else if (draft->call.count > 0)
         check_expression(draft, context);
-    if (draft->call.count == 2 && row->takes_count)
-        check_list_length(draft, context);
+    if (draft->call.count == 2 && row->parameter != NO_PARAMETER)
+        check_parameter(draft, context);
     set_kind(&draft->feature, draft->argument ? expr_kind(draft->argument).type : VALUE_NULL);
     return true;
 }

@@ -197,12 +197,17 @@ static int64_t feature_reach_ms(const struct rules *rules, const struct feature 
     }
     if (row->flags & UNBOUNDED)
         return INT64_MAX;
+    int64_t window = 0;
     if (feature->window >= 0) {
-        const struct feature_window *window = &rules->set->windows[feature->window];
-        return clock_add_ms(window->length.ms, window->hop.ms);
+        const struct feature_window *shape = &rules->set->windows[feature->window];
+        window = clock_add_ms(shape->length.ms, shape->hop.ms);
+        if (!feature->on_session)
+            return window;
     }
     if (rules->cut_at_ms < 0)
         return INT64_MAX;
+    if (feature->on_session)
+        return clock_add_ms(window, rules->cut_every.ms);
     int64_t session = clock_add_ms(rules->gap.ms, rules->lateness.ms);
     session = clock_add_ms(session, rules->keep.ms);
     session = clock_add_ms(session, rules->out_of_orderness.ms);

@@ -30,10 +30,13 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     pool_init(&shard->pool);
     deadlines_init(&shard->decay);
     deadlines_init(&shard->forget);
+    deadlines_init(&shard->settle);
     dedup_init(&shard->dedup);
     const struct feature_set *set = rules->set;
     shard->entity_bytes = (uint32_t)(sizeof(struct entity) +
                                      (size_t)set->window_count * sizeof(struct panes *));
+    if (set->closed.count > 0)
+        shard->entity_bytes += (uint32_t)sizeof(struct entity_closed);
     shard->arguments = memory_alloc((size_t)(set->argument_count + 1) * sizeof(struct value));
     shard->arguments_known = memory_alloc((size_t)set->argument_count + 1);
     shard->predicates = memory_alloc((size_t)set->predicate_count + 1);
@@ -47,6 +50,7 @@ void shard_close(struct shard *shard)
     pool_fini(&shard->pool);
     deadlines_free(&shard->decay);
     deadlines_free(&shard->forget);
+    deadlines_free(&shard->settle);
     dedup_free(&shard->dedup);
     keytable_free(&shard->table);
     for (uint32_t k = 0; k < shard->chunk_count; k++)
@@ -241,6 +245,7 @@ static size_t state_bytes(const struct shard *shard)
     return shard->pool.system_bytes + keytable_bytes(&shard->table) +
            (size_t)shard->chunk_count * ENTITY_CHUNK * shard->entity_bytes +
            deadlines_bytes(&shard->decay) + deadlines_bytes(&shard->forget) +
+           deadlines_bytes(&shard->settle) +
            dedup_bytes(&shard->dedup);
 }
 

@@ -110,12 +110,23 @@ static int64_t dedup_reach_ms(const struct config *config)
     return clock_add_ms(reach_ms, config->time_max_future_skew.ms);
 }
 
+/* W + hop, and a cut period more for what is fed by closed sessions; 0 when it has no end. */
+static int64_t window_reach_ms(const struct config *config, const struct feature_set *set,
+                               const struct feature *feature)
+{
+    if (feature->window < 0 || feature_window_is_lifetime(&set->windows[feature->window]) ||
+        (feature->on_session && config->session_cut_at < 0))
+        return 0;
+    const struct feature_window *window = &set->windows[feature->window];
+    int64_t window_ms = clock_add_ms(window->length.ms, window->hop.ms);
+    return feature->on_session ? clock_add_ms(window_ms, config->session_cut_every.ms) : window_ms;
+}
+
 int64_t config_reach_ms(const struct config *config, const struct feature_set *set)
 {
     int64_t reach_ms = config->window_lateness.ms;
-    for (int i = 0; i < set->window_count; i++) {
-        const struct feature_window *window = &set->windows[i];
-        int64_t window_ms = clock_add_ms(window->length.ms, window->hop.ms);
+    for (int i = 0; i < set->count; i++) {
+        int64_t window_ms = window_reach_ms(config, set, &set->features[i]);
         reach_ms = window_ms > reach_ms ? window_ms : reach_ms;
     }
     int64_t session_ms = config->state_keep.ms;

@@ -72,13 +72,12 @@ static void dump_control(struct table *table)
 static const char *const kinds[] = {
     [VALUE_NULL] = "null",     [VALUE_BOOL] = "bool",   [VALUE_LONG] = "long",
     [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes",
-    [VALUE_LIST] = "list",
+    [VALUE_LIST] = "list",     [VALUE_MAP] = "map",
 };
 
 static void append_flags(unsigned flags, struct text *out)
 {
-    static const char *const names[] = {"mergeable", "invertible", "ordered", "unbounded",
-                                        "approximate"};
+    static const char *const names[] = {"mergeable", "ordered", "unbounded", "approximate"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (flags & 1U << i)
             text_printf(out, "%s%s", out->len > 0 ? ", " : "", names[i]);
@@ -92,7 +91,9 @@ static void dump_operators(struct table *table)
         [NUMBER_ARG] = "(number", [RATIO_ARGS] = "(feature, feature, alpha = x, beta = y",
     };
     static const char *const overs[] = {
-        [FOLDED] = "session or duration", [FRAME] = "(its session)", [DERIVED] = "(its features)",
+        [FOLDED] = "session, duration or lifetime",
+        [FRAME] = "(its session)",
+        [DERIVED] = "(its features)",
     };
     static const char *const results[] = {
         [LONG] = "long", [DOUBLE] = "double", [BOOL] = "bool", [SAME] = "type of the argument",
@@ -100,22 +101,31 @@ static void dump_operators(struct table *table)
     };
     set_head(table, columns, 5, "freshet-operators", "what a feature can be",
              "A features file has one section [feature NAME] a feature. Its keys: op (an operator "
-             "of this page), where (only events for which this expression is true), over (session "
-             "or a duration), hop (step at which old events leave the window), default (shown when "
-             "there is nothing).\n\n"
+             "of this page), where (only events for which this expression is true), over (session, "
+             "a duration or lifetime), hop (step at which old events leave the window), default "
+             "(shown when there is nothing), by (an expression: the feature is a map with a value "
+             "for each group of events), cap (the groups shown, those with the most events; 32 "
+             "when left out), on (event, or session: folds sessions once they can no longer "
+             "change).\n\n"
              "Expressions know the fields of the reader schema by path (page.url, items[0].sku, "
              "props[\"utm\"]), ts (event time in ms), numbers, texts in quotes, true, false, null, "
              "comparisons, and, or, not, in (...), is null, is not null, + - * /, "
-             "hour_of_day(ts) and day_of_week(ts).");
+             "hour_of_day(ts) and day_of_week(ts). With on = session they know session_id, "
+             "session_start, session_last, session_duration, session_event_count, mean_gap and ts "
+             "(the session's last) instead.");
+    static const char *const parameters[] = {
+        [NO_PARAMETER] = "", [LENGTH] = ", n", [FRACTION] = ", fraction",
+        [HALF_LIFE] = ", half-life",
+    };
     struct text text = {0};
     for (int i = 0; i < OPERATOR_COUNT_OF; i++) {
         const struct operator_row *row = &operator_rows[i];
         bool closes = row->argument != NO_ARG && row->argument != OPT_ARG;
         text_clear(&text);
         text_printf(&text, "%s%s%s%s", row->name, arguments[row->argument],
-                    row->takes_count ? ", n" : "", closes ? ")" : "");
+                    parameters[row->parameter], closes ? ")" : "");
         table_add(table, text.data);
-        table_add(table, overs[row->scope]);
+        table_add(table, row->parameter == HALF_LIFE ? "lifetime" : overs[row->scope]);
         table_add(table, results[row->result]);
         text_clear(&text);
         append_flags(row->flags, &text);
@@ -125,45 +135,71 @@ static void dump_operators(struct table *table)
     text_free(&text);
 }
 
+/* What stands in the parentheses of `op =`. */
+static void append_arguments(const struct feature_set *set, const struct feature *feature,
+                             struct text *out)
+{
+    if (feature->argument >= 0)
+        text_append_string(out, expr_canonical(set->arguments[feature->argument]));
+    else if (operator_rows[feature->op].scope == DERIVED)
+        text_printf(out, "%s, %s, %.15g, %.15g", set->features[feature->operands[0]].name,
+                    set->features[feature->operands[1]].name, feature->alpha, feature->beta);
+    feature_parameter_append(out, feature);
+}
+
+/* The columns over and hop. */
+static void add_reach(struct table *table, const struct feature_set *set,
+                      const struct feature *feature)
+{
+    struct text text = {0};
+    const struct feature_window *window = &set->windows[feature->window < 0 ? 0 : feature->window];
+    if (feature->window < 0 || feature_window_is_lifetime(window)) {
+        bool folded = operator_rows[feature->op].scope == FOLDED;
+        table_add(table, feature->window >= 0 ? "lifetime" : folded ? "session" : "");
+        table_add(table, "");
+        return;
+    }
+    text_append_duration(&text, window->length.ms);
+    table_add(table, text.data);
+    text_clear(&text);
+    text_append_duration(&text, window->hop.ms);
+    table_add(table, text.data);
+    text_free(&text);
+}
+
 void dump_features(const struct feature_set *set, struct table *table)
 {
-    static const char *const columns[] = {"feature", "type", "operator", "argument",
-                                          "over",    "hop",  "default",  "where"};
-    set_head(table, columns, 8, "freshet-features", "features", "The features in use.");
+    static const char *const columns[] = {"feature", "type",    "operator", "argument", "over",
+                                          "hop",     "default", "where",    "by",       "on"};
+    set_head(table, columns, 10, "freshet-features", "features", "The features in use.");
     struct text text = {0};
     for (int i = 0; i < set->count; i++) {
         const struct feature *feature = &set->features[i];
-        const struct feature_window *window =
-            feature->window < 0 ? NULL : &set->windows[feature->window];
-        bool over = operator_rows[feature->op].scope == FOLDED;
         table_add(table, feature->name);
         text_clear(&text);
-        text_printf(&text, "%s%s", feature->is_list ? "list of " : "", kinds[feature->kind.type]);
+        text_printf(&text, "%s%s",
+                    feature->by >= 0   ? "map of "
+                    : feature->is_list ? "list of "
+                                       : "",
+                    kinds[feature->kind.type]);
         table_add(table, text.data);
         table_add(table, operator_rows[feature->op].name);
         text_clear(&text);
-        if (feature->argument >= 0)
-            text_append_string(&text, expr_canonical(set->arguments[feature->argument]));
-        else if (operator_rows[feature->op].scope == DERIVED)
-            text_printf(&text, "%s, %s, %.15g, %.15g", set->features[feature->operands[0]].name,
-                        set->features[feature->operands[1]].name, feature->alpha, feature->beta);
-        if (operator_rows[feature->op].takes_count)
-            text_printf(&text, ", %u", feature->count);
+        append_arguments(set, feature, &text);
         table_add(table, text.len > 0 ? text.data : "");
-        text_clear(&text);
-        if (window)
-            text_append_duration(&text, window->length.ms);
-        table_add(table, window ? text.data : over ? "session" : "");
-        text_clear(&text);
-        if (window)
-            text_append_duration(&text, window->hop.ms);
-        table_add(table, window ? text.data : "");
+        add_reach(table, set, feature);
         text_clear(&text);
         if (feature->has_fallback)
             jsonout_value(&text, feature->fallback);
         table_add(table, feature->has_fallback ? text.data : "");
         table_add(table,
                   feature->where >= 0 ? expr_canonical(set->predicates[feature->where]) : "");
+        text_clear(&text);
+        if (feature->by >= 0)
+            text_printf(&text, "%s cap %u", expr_canonical(set->arguments[feature->by]),
+                        feature->cap);
+        table_add(table, feature->by >= 0 ? text.data : "");
+        table_add(table, feature->on_session ? "session" : "");
     }
     text_free(&text);
 }

@@ -15,6 +15,7 @@ void engine_add_counters(struct shard_status *to, const struct shard_status *fro
     to->ids_overflowed += from->ids_overflowed;
     to->future_clamped += from->future_clamped;
     to->addends_clamped += from->addends_clamped;
+    to->values_left_out += from->values_left_out;
     to->offset_gaps += from->offset_gaps;
     to->decay_rows += from->decay_rows;
     to->event_rows += from->event_rows;

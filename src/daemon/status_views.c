@@ -227,15 +227,11 @@ void status_features(const struct engine *engine, struct text *out)
     for (int k = 0; k < set->count; k++) {
         const struct feature *feature = &set->features[k];
         text_printf(out, "%-24s %-20s ", feature->name, operator_rows[feature->op].name);
-        if (feature->window >= 0) {
-            text_append_string(out, "over ");
-            text_append_duration(out, set->windows[feature->window].length.ms);
-            text_append_string(out, " hop ");
-            text_append_duration(out, set->windows[feature->window].hop.ms);
-        } else {
+        if (feature->window >= 0)
+            feature_window_append(out, &set->windows[feature->window]);
+        else
             text_append_string(out, operator_rows[feature->op].scope == DERIVED ? "derived"
                                                                                 : "session");
-        }
         text_printf(out, " %s\n", is_warming(engine, feature->name) ? "warming" : "ready");
     }
 }

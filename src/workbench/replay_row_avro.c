@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "decimal.h"
 #include "expect.h"
 #include "jsonscalar.h"
 #include "replay_row.h"
@@ -42,7 +43,10 @@ void replay_row_schema(const struct feature_set *set, enum value_type key, struc
         const char *type = types[feature->kind.type];
         text_printf(out, "%s{\"name\":\"%s\",\"type\":[\"null\",", i > 0 ? "," : "",
                     feature->name);
-        text_printf(out, feature->is_list ? "{\"type\":\"array\",\"items\":\"%s\"}]}" : "\"%s\"]}",
+        text_printf(out,
+                    feature->is_list   ? "{\"type\":\"array\",\"items\":\"%s\"}]}"
+                    : feature->by >= 0 ? "{\"type\":\"map\",\"values\":\"%s\"}]}"
+                                       : "\"%s\"]}",
                     type);
     }
     text_append_string(out, "]}]},{\"name\":\"v\",\"type\":[\"null\",\"string\"]}]}");
@@ -87,6 +91,42 @@ static void put_double(double number, struct text *out)
     text_append(out, &bits, sizeof bits);
 }
 
+/* The key of a map: as in JSON, without the quotes and escapes. */
+static void put_group(const struct value *group, struct text *out)
+{
+    char digits[DECIMAL_MAX];
+    struct text name = {0};
+    if (group->type == VALUE_STRING) {
+        jsonscalar_put_bytes(out, group->s, group->len);
+    } else if (group->type == VALUE_LONG) {
+        jsonscalar_put_bytes(out, digits, decimal_format_long(digits, group->i));
+    } else if (group->type == VALUE_DOUBLE) {
+        jsonscalar_put_bytes(out, digits, decimal_format(digits, group->d));
+    } else if (group->type == VALUE_BOOL) {
+        put_string(group->i ? "true" : "false", out);
+    } else {
+        rowjson_latin1(group->s, group->len, &name);
+        jsonscalar_put_bytes(out, name.data, name.len);
+    }
+    text_free(&name);
+}
+
+static void put_value(const struct value *value, enum value_type type, struct text *out);
+
+/* Of an array or a map: one block. */
+static void put_items(const struct value *value, enum value_type type, struct text *out)
+{
+    bool map = value->type == VALUE_MAP;
+    if (value->len > 0)
+        jsonscalar_put_long(out, value->len);
+    for (uint32_t i = 0; i < value->len; i++) {
+        if (map)
+            put_group(&value->items[2 * i], out);
+        put_value(&value->items[map ? 2 * i + 1 : i], type, out);
+    }
+    jsonscalar_put_long(out, 0);
+}
+
 /* In the type that the schema has for the feature. */
 static void put_value(const struct value *value, enum value_type type, struct text *out)
 {
@@ -108,11 +148,8 @@ static void put_value(const struct value *value, enum value_type type, struct te
         jsonscalar_put_bytes(out, value->s, value->len);
         return;
     case VALUE_LIST:
-        if (value->len > 0)
-            jsonscalar_put_long(out, value->len);
-        for (uint32_t i = 0; i < value->len; i++)
-            put_value(&value->items[i], type, out);
-        jsonscalar_put_long(out, 0);
+    case VALUE_MAP:
+        put_items(value, type, out);
         return;
     case VALUE_NULL:
         break;

@@ -2,14 +2,12 @@
  * accepted events. */
 #include "naive.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "expr.h"
 #include "hash.h"
+#include "naive_fold.h"
 #include "text.h"
-
-__extension__ typedef __int128 wide;
 
 const char *const naive_keys[NAIVE_KEYS] = {"ada", "bob", "cy", "dee", "eve", "fay"};
 
@@ -63,22 +61,31 @@ static int64_t period_of(const struct rules *rules, int64_t t)
 
 /* ---- forgetting ---- */
 
-static bool event_counts(const struct naive *naive, const struct feature *feature,
-                         const struct naive_event *event, struct value *value)
+/* The event's value of an expression, which is a field; a bool when there is none. */
+static struct value argument_of(const struct naive *naive, int argument,
+                                const struct naive_event *event)
 {
     static const char *const paths[] = {
         [SLOT_TYPE] = "type", [SLOT_ITEM] = "item", [SLOT_PRICE] = "price",
         [SLOT_N] = "n",       [SLOT_ID] = "id"};
+    if (argument < 0)
+        return value_bool(true);
+    const char *text = expr_canonical(naive->rules->set->arguments[argument]);
+    int slot = SLOT_TYPE;
+    while (strcmp(paths[slot], text) != 0)
+        slot++;
+    return event->slots[slot];
+}
+
+static bool event_counts(const struct naive *naive, const struct feature *feature,
+                         const struct naive_event *event, struct naive_counted *counted)
+{
     if (feature->where >= 0 && !event->click)
         return false;
-    *value = value_bool(true);
-    if (feature->argument < 0)
-        return true;
-    const char *text = expr_canonical(naive->rules->set->arguments[feature->argument]);
-    for (int slot = SLOT_TYPE; slot < SLOT_COUNT; slot++)
-        if (strcmp(paths[slot], text) == 0)
-            *value = event->slots[slot];
-    return value->type != VALUE_NULL;
+    counted->ts = event->ts;
+    counted->value = argument_of(naive, feature->argument, event);
+    counted->group = argument_of(naive, feature->by, event);
+    return counted->value.type != VALUE_NULL && counted->group.type != VALUE_NULL;
 }
 
 const struct naive_session *naive_newest(const struct naive_key *key)
@@ -101,10 +108,13 @@ static int64_t leaves_windows(const struct naive *naive, const struct naive_even
     const struct feature_set *set = naive->rules->set;
     int64_t at = INT64_MIN;
     for (int f = 0; f < set->count; f++) {
-        struct value value;
-        if (set->features[f].window < 0 || !event_counts(naive, &set->features[f], event, &value))
+        struct naive_counted ignored;
+        if (set->features[f].window < 0 ||
+            !event_counts(naive, &set->features[f], event, &ignored))
             continue;
         const struct feature_window *window = &set->windows[set->features[f].window];
+        if (feature_window_is_lifetime(window))
+            continue;
         int64_t end = floor_to(event->ts, window->hop.ms, phase_of(event->key)) + window->hop.ms;
         int64_t leaves = end + window->length.ms;
         bool better = after == INT64_MIN ? leaves > at
@@ -119,6 +129,8 @@ int64_t naive_forget_at(const struct naive *naive, int k)
     const struct rules *rules = naive->rules;
     const struct naive_session *newest = naive_newest(&naive->keys[k]);
     int64_t at = INT64_MIN;
+    if (rules->set->has_lifetime)
+        return INT64_MAX;
     if (newest) {
         int64_t longer = rules->keep.ms > rules->lateness.ms ? rules->keep.ms : rules->lateness.ms;
         at = newest->last + rules->gap.ms + longer + 1;
@@ -182,8 +194,6 @@ static void forget(struct naive *naive)
 
 /* ---- sessions ---- */
 
-static bool same(const struct value *a, const struct value *b);
-
 /* Events in their order: S9. */
 static bool comes_after(const struct naive_event *a, const struct naive_event *b)
 {
@@ -233,7 +243,7 @@ static bool may_join(const struct naive *naive, const struct naive_event *event,
                    event->ts <= session->last + rules->gap.ms &&
                    period_of(rules, session->last) == period_of(rules, event->ts) &&
                    session->tracker.type == tracker.type &&
-                   (tracker.type == VALUE_NULL || same(&session->tracker, &tracker));
+                   (tracker.type == VALUE_NULL || naive_same(&session->tracker, &tracker));
     const struct naive_event *end = end_of(naive, event->key, k);
     bool beyond = end && comes_after(event, end);
     *split |= reaches && beyond;
@@ -438,90 +448,6 @@ enum fate naive_apply(struct naive *naive, const struct record *record)
 
 /* ---- rows ---- */
 
-struct counted {
-    struct value values[NAIVE_RECORDS]; /* by (event time, offset) */
-    int count;
-};
-
-static bool same(const struct value *a, const struct value *b)
-{
-    if (a->type != VALUE_STRING)
-        return a->type == VALUE_DOUBLE ? a->d == b->d : a->i == b->i;
-    return a->len == b->len && memcmp(a->s, b->s, a->len) == 0;
-}
-
-static struct value fold_sum(const struct feature *feature, const struct counted *c)
-{
-    wide total = 0;
-    for (int k = 0; k < c->count; k++)
-        total += feature->of_long ? (wide)c->values[k].i : (wide)rint(c->values[k].d * 0x1p40);
-    double shown = feature->of_long ? (double)total : (double)total * 0x1p-40;
-    if (feature->op == OPERATOR_MEAN)
-        return c->count ? value_double(shown / c->count) : value_null();
-    return feature->of_long ? value_long((int64_t)total) : value_double(shown);
-}
-
-static struct value fold_extreme(const struct feature *feature, const struct counted *c)
-{
-    struct value best = c->count ? c->values[0] : value_null();
-    for (int k = 1; k < c->count; k++) {
-        const struct value *v = &c->values[k];
-        bool less = feature->of_long ? v->i < best.i : v->d < best.d;
-        bool greater = feature->of_long ? v->i > best.i : v->d > best.d;
-        if (feature->op == OPERATOR_MIN ? less : greater)
-            best = *v;
-    }
-    return best;
-}
-
-static struct value fold_list(const struct feature *feature, const struct counted *c,
-                              struct arena *arena)
-{
-    struct value *items = arena_alloc(arena, (feature->count + 1) * sizeof *items);
-    uint32_t taken = 0;
-    for (int k = c->count - 1; k >= 0 && taken < feature->count; k--) {
-        bool seen = false;
-        for (uint32_t i = 0; i < taken; i++)
-            seen |= same(&items[i], &c->values[k]);
-        if (feature->op == OPERATOR_LAST_DISTINCT && seen)
-            continue;
-        items[taken++] = c->values[k];
-    }
-    if (taken == 0)
-        return value_null();
-    return (struct value){.items = items, .len = taken, .type = VALUE_LIST};
-}
-
-static struct value fold(const struct feature *feature, const struct counted *c,
-                         struct arena *arena)
-{
-    int64_t different = 0;
-    switch (feature->op) {
-    case OPERATOR_COUNT:
-        return value_long(c->count);
-    case OPERATOR_SUM:
-    case OPERATOR_MEAN:
-        return fold_sum(feature, c);
-    case OPERATOR_MIN:
-    case OPERATOR_MAX:
-        return fold_extreme(feature, c);
-    case OPERATOR_FIRST:
-        return c->count ? c->values[0] : value_null();
-    case OPERATOR_LAST:
-        return c->count ? c->values[c->count - 1] : value_null();
-    case OPERATOR_DISTINCT:
-        for (int k = 0; k < c->count; k++) {
-            bool seen = false;
-            for (int i = 0; i < k; i++)
-                seen |= same(&c->values[i], &c->values[k]);
-            different += !seen;
-        }
-        return value_long(different);
-    default:
-        return fold_list(feature, c, arena);
-    }
-}
-
 static struct value frame(enum operator_id op, const struct rules *rules,
                           const struct naive_key *key, const struct naive_session *shown,
                           int64_t as_of)
@@ -608,7 +534,7 @@ void naive_row_of(const struct naive *naive, int k, const struct naive_session *
     const struct naive_key *key = &naive->keys[k];
     const struct naive_event *sorted[NAIVE_RECORDS];
     int events = sorted_events(naive, k, sorted);
-    static struct counted counted;
+    static struct naive_counted counted[NAIVE_RECORDS];
     for (int f = 0; f < set->count; f++) {
         const struct feature *feature = &set->features[f];
         if (operator_rows[feature->op].scope == DERIVED)
@@ -618,19 +544,19 @@ void naive_row_of(const struct naive *naive, int k, const struct naive_session *
             continue;
         }
         int64_t tail = 0;
-        if (feature->window >= 0) {
-            const struct feature_window *window = &set->windows[feature->window];
+        const struct feature_window *window =
+            feature->window >= 0 ? &set->windows[feature->window] : NULL;
+        if (window && !feature_window_is_lifetime(window))
             tail = floor_to(as_of - window->length.ms, window->hop.ms, phase_of(k));
-        }
-        counted.count = 0;
+        int count = 0;
         for (int e = 0; e < events; e++) {
             bool inside = feature->window >= 0
                               ? sorted[e]->ts >= tail
                               : shown && sorted[e]->session == shown - key->sessions;
-            if (inside && event_counts(naive, feature, sorted[e], &counted.values[counted.count]))
-                counted.count++;
+            if (inside && event_counts(naive, feature, sorted[e], &counted[count]))
+                count++;
         }
-        values[f] = fold(feature, &counted, arena);
+        values[f] = naive_fold(feature, counted, count, arena);
     }
     for (int f = 0; f < set->count; f++) {
         const struct feature *feature = &set->features[f];
@@ -664,6 +590,15 @@ static void render_value(struct text *out, const struct value *value)
             render_value(out, &value->items[k]);
         }
         text_append_char(out, ']');
+        break;
+    case VALUE_MAP:
+        for (uint32_t k = 0; k < value->len; k++) {
+            text_append_char(out, k ? ',' : '{');
+            render_value(out, &value->items[2 * k]);
+            text_append_char(out, ':');
+            render_value(out, &value->items[2 * k + 1]);
+        }
+        text_append_char(out, '}');
         break;
     default:
         text_append_long(out, value->i);

@@ -173,8 +173,38 @@ static const char *const spans[] = {"session", "session",        "5s",
                                     "10s",     "20s\nhop = 5s",  "60s",
                                     "1s",      "60s\nhop = 10s", "30s\nhop = 30s"};
 
+/* Operators that the calls do not have, and maps. */
+static const char operators_text[] =
+    "[feature clicks]\nop = count\nwhere = type == \"click\"\nover = session\n"
+    "[feature spread]\nop = var(price)\nover = 20s\nhop = 5s\n"
+    "[feature n_spread]\nop = stddev(n)\nover = session\n"
+    "[feature opening]\nop = first_n(item, 3)\nover = session\n"
+    "[feature since]\nop = time_of_first\nover = 60s\n"
+    "[feature until]\nop = time_of_last(price)\nover = 60s\n"
+    "[feature favourites]\nop = top_k(item, 2)\nover = 60s\n"
+    "[feature kinds]\nop = top_k(type, 3)\nover = session\n"
+    "[feature surprise]\nop = entropy(item)\nover = session\n"
+    "[feature middle]\nop = quantile(price, 0.5)\nover = 60s\n"
+    "[feature most]\nop = quantile(n, 0.9)\nover = session\n"
+    "[feature by_item]\nop = sum(price)\nby = item\ncap = 2\nover = 60s\n"
+    "[feature by_n]\nop = last(type)\nby = n\nover = session\n"
+    "[feature by_type]\nop = entropy(item)\nwhere = type == \"click\"\nby = type\nover = 20s\n"
+    "[feature number]\nop = session_number\n";
+
+/* What never ends: a set of its own, because its keys are never forgotten. */
+static const char lifetime_text[] =
+    "[feature all]\nop = count\nover = lifetime\n"
+    "[feature fading]\nop = decayed_sum(price, 3s)\n"
+    "[feature tastes]\nop = decayed_sum(n, 20s)\nby = item\n"
+    "[feature items]\nop = distinct(item)\nover = lifetime\n"
+    "[feature recent]\nop = count\nover = 5s\n"
+    "[feature number]\nop = session_number\n"
+    "[feature before]\nop = prev_session_gap\n";
+
 struct feature_set *simlog_features(void)
 {
+    if (simlog_chance(30))
+        return corekit_features(simlog_chance(50) ? operators_text : lifetime_text);
     char text[FEATURES_TEXT];
     size_t len = (size_t)snprintf(text, sizeof text, "%s", frame_text);
     int count = 3 + (int)simlog_below(8);

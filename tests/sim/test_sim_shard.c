@@ -744,6 +744,8 @@ static void compare_redis(struct lane *lane)
 /* Far in the future, by a record that event.where drops: no key is left, nor its memory. */
 static void forget_all(struct lane *lane)
 {
+    if (sim.rules.set->has_lifetime)
+        return;
     simlog_produce_last(&lane->log, sim.now);
     lane->saw_end = false;
     settle(lane);

@@ -24,7 +24,7 @@ static const struct row fates[] = {
 };
 
 static const struct row operators[] = {
-#define OPERATOR(ID, name, argument, count, scope, result, state, flags, sentence)                 \
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, sentence)             \
     {#name, sentence},
 #include "operators.def"
 #undef OPERATOR

@@ -52,7 +52,7 @@ void corekit_slots(const struct corekit_event *event, struct value slots[SLOT_CO
     slots[SLOT_TYPE] = text_value(event->type);
     slots[SLOT_ITEM] = text_value(event->item);
     slots[SLOT_PRICE] =
-        event->price > CORE_NO_PRICE ? value_double(event->price) : value_null();
+        event->price == CORE_NO_PRICE ? value_null() : value_double(event->price);
     slots[SLOT_ID] = event->id == 0 ? value_null() : value_long(event->id);
     slots[SLOT_N] = event->n == CORE_NO_N ? value_null() : value_long(event->n);
 }

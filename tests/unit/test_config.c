@@ -552,16 +552,26 @@ static void reach(void **state)
                                  {.op = OPERATOR_SESSION_NUMBER, .window = -1},
                                  {.op = OPERATOR_RATIO, .window = -1}};
     struct feature_window window = {.length = {2 * HOUR}, .hop = {60000}};
-    struct feature_set set = {.windows = &window, .window_count = 1, .features = features};
+    struct feature_set set = {
+        .windows = &window, .window_count = 1, .features = features, .count = 1};
     assert_int_equal(config_reach_ms(config, &set), 2 * HOUR + 60000);
-    window.length.ms = 1000;
+    features[0].on_session = true;
+    assert_int_equal(config_reach_ms(config, &set), 2 * HOUR + 60000 + DAY);
+    features[0].on_session = false;
+    window.length.ms = window.hop.ms = FEATURE_LIFETIME_MS;
     assert_int_equal(config_reach_ms(config, &set), HOUR); /* window_lateness */
+    window.length.ms = 1000;
+    window.hop.ms = 1000;
+    assert_int_equal(config_reach_ms(config, &set), HOUR);
     set.count = 3; /* unbounded and derived features add nothing */
     assert_int_equal(config_reach_ms(config, &set), HOUR);
     features[1].op = OPERATOR_SESSION_START;
     assert_int_equal(config_reach_ms(config, &set), DAY + 1800000 + 5000 + DAY);
     assert_int_equal(config_ttl_ms(config, &set), DAY + 1800000 + 5000 + DAY + DAY);
     config->session_cut_at = -1;
+    assert_int_equal(config_reach_ms(config, &set), HOUR);
+    window.length.ms = 2 * HOUR;
+    features[0].on_session = true; /* its sessions have no end either */
     assert_int_equal(config_reach_ms(config, &set), HOUR);
     config->redis_ttl.ms = 5 * HOUR;
     assert_int_equal(config_ttl_ms(config, &set), 5 * HOUR);

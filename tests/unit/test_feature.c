@@ -135,6 +135,69 @@ static void compiled(void **state)
     feature_set_free(NULL);
 }
 
+static uint64_t version_of(const char *text, const char *salt)
+{
+    struct feature_set *set = load_salted(text, salt);
+    uint64_t version = set->version;
+    feature_set_free(set);
+    return version;
+}
+
+static const struct feature *feature_of(const struct feature_set *set, const char *name)
+{
+    int k = feature_set_find(set, name);
+    assert_true(k >= 0);
+    return &set->features[k];
+}
+
+static void compiled_maps_lifetimes_and_sessions(void **state)
+{
+    (void)state;
+    struct feature_set *set =
+        load("[feature by_item]\nop = sum(price)\nby = item_id\ncap = 5\nover = 1d\n"
+             "[feature long_ago]\nop = count\nwhere = flag\nover = lifetime\n"
+             "[feature taste]\nop = decayed_sum(quantity, 90m)\nby = item_id\n"
+             "[feature plain]\nop = quantile(price, 0.25)\nover = 1d\n"
+             "[feature lengths]\nop = mean(session_duration)\non = session\n"
+             "by = hour_of_day(ts)\nwhere = session_event_count > 1\nover = 1d\n"
+             "[feature visits]\nop = count\non = session\nover = lifetime\n"
+             "[feature hours]\nop = count\non = event\nby = hour_of_day(ts)\nover = 1d\n");
+    const struct feature *by_item = feature_of(set, "by_item"), *taste = feature_of(set, "taste"),
+                         *lengths = feature_of(set, "lengths"), *hours = feature_of(set, "hours");
+    assert_string_equal(by_item->definition, "sum(price) by item_id cap 5 over 1d hop 30m");
+    assert_true(by_item->cap == 5 && by_item->kind.type == VALUE_DOUBLE && by_item->kind.nullable);
+    assert_string_equal(feature_of(set, "long_ago")->definition, "count where flag over lifetime");
+    assert_string_equal(taste->definition,
+                        "decayed_sum(quantity, 1h30m) by item_id cap 32 over lifetime");
+    assert_true(taste->half_life.ms == 5400000 && taste->by == by_item->by);
+    assert_string_equal(feature_of(set, "plain")->definition,
+                        "quantile(price, 0.25) over 1d hop 30m");
+    assert_string_equal(lengths->definition,
+                        "mean(session_duration) where session_event_count > 1 on session "
+                        "by hour_of_day(ts) cap 32 over 1d hop 30m");
+    assert_string_equal(hours->definition, "count by hour_of_day(ts) cap 32 over 1d hop 30m");
+    /* expressions are shared by those that see the same: hour_of_day(ts) is there twice */
+    assert_true(lengths->by != hours->by && hours->by < set->event_arguments &&
+                lengths->by >= set->event_arguments);
+    assert_true(lengths->where >= set->event_predicates);
+    assert_true(set->has_lifetime && set->window_count == 2);
+    assert_true(feature_window_is_lifetime(&set->windows[taste->window]));
+    assert_int_equal(set->windows[0].acc_bytes,
+                     3 * sizeof(struct acc_groups) + sizeof(struct acc_buckets));
+    assert_true(set->plain.count == 2 && set->grouped.count == 3 && set->closed.count == 2);
+    assert_true(set->closed.at[0] == 4 && set->closed.at[1] == 5);
+    feature_set_free(set);
+    uint64_t version = version_of("[feature a]\nop = count\nby = item_id\nover = 1d\n", "");
+    assert_true(version ==
+                version_of("[feature a]\nop = count\nby = item_id\ncap = 32\non = event\n"
+                           "over = 1d\n",
+                           ""));
+    assert_true(version != version_of("[feature a]\nop = count\nby = page.url\nover = 1d\n", ""));
+    assert_true(version != version_of("[feature a]\nop = count\nby = item_id\ncap = 33\n"
+                                      "over = 1d\n",
+                                      ""));
+}
+
 static void windows_are_shared_by_length_and_hop(void **state)
 {
     (void)state;
@@ -146,14 +209,6 @@ static void windows_are_shared_by_length_and_hop(void **state)
     assert_int_equal(set->features[2].window, 0);
     assert_int_equal(set->windows[0].acc_bytes, 2 * sizeof(struct acc_count));
     feature_set_free(set);
-}
-
-static uint64_t version_of(const char *text, const char *salt)
-{
-    struct feature_set *set = load_salted(text, salt);
-    uint64_t version = set->version;
-    feature_set_free(set);
-    return version;
 }
 
 static void versions(void **state)
@@ -273,18 +328,85 @@ static const struct wrong {
     {AFTER_A "over = 5m\n", 4, 0, "`over` is given twice, first in line 3 (remove one)"},
     {AFTER_A "were = flag\n", 4, 0, "unknown key `were` (did you mean `where`?)"},
     {AFTER_A "colour = red\n", 4, 0,
-     "unknown key `colour` (there are op, where, over, hop and default)"},
-    {AFTER_A "on = session\n", 4, 0, "`on` is not in this version (remove the line)"},
-    {AFTER_A "by = item_id\n", 4, 0, "`by` is not in this version (remove the line)"},
+     "unknown key `colour` (there are op, where, on, by, cap, over, hop and default)"},
+    {AFTER_A "on = sessions\n", 4, 6,
+     "`sessions` is neither event nor session (what the feature folds)"},
+    {AFTER_A "by = item\n", 4, 6, "no field `item` in the reader schema"},
+    {AFTER_A "by = item_id\ncap = 0\n", 5, 7, "`cap` must be a whole number from 1 to 1024"},
+    {AFTER_A "by = item_id\ncap = 1025\n", 5, 7, "`cap` must be a whole number from 1 to 1024"},
+    {AFTER_A "by = item_id\ncap = all\n", 5, 7, "`cap` must be a whole number from 1 to 1024"},
+    {AFTER_A "cap = 3\n", 4, 7,
+     "`cap` bounds the groups of `by`, which is not given (remove the line)"},
+    {AFTER_A "by = item_id\ndefault = 0\n", 5, 11,
+     "a map has no default: it is null without groups (remove the line)"},
+    {AFTER_A "by = item_id\ndefault = null\n", 5, 11,
+     "a map has no default: it is null without groups (remove the line)"},
+    {"[feature a]\nop = last_n(item_id, 2)\nby = item_id" OVER_SESSION, 3, 6,
+     "`by` does not go with last_n, which shows a list (remove the line)"},
+    {"[feature a]\nop = top_k(item_id, 2)\nby = item_id" OVER_SESSION, 3, 6,
+     "`by` does not go with top_k, which shows a list (remove the line)"},
+    {"[feature a]\nop = session_id\nby = item_id\n", 3, 6,
+     "`by` does not go with session_id, which is a fact of the shown session (remove the line)"},
+    {"[feature a]\nop = session_id\non = session\n", 3, 6,
+     "`on` does not go with session_id, which is a fact of the shown session (remove the line)"},
+    {AFTER_A "[feature b]\nop = ratio(a, a)\nby = item_id\n", 6, 6,
+     "`by` does not go with ratio, which is computed from other features (remove the line)"},
+    {AFTER_A "[feature b]\nop = ratio(a, c)\n[feature c]\nop = count\nby = item_id" OVER_SESSION, 5,
+     15, "c is not a number (name features that are)"},
+    {"[feature a]\nop = mean(session_duration)\non = session" OVER_SESSION, 4, 8,
+     "`on = session` folds sessions that are over (use a duration such as 30d, or lifetime)"},
+    {"[feature a]\nop = mean(session_duration)\non = session\n", 1, 0,
+     "feature a has no `over` (add `over = lifetime`, or a duration such as `over = 24h`)"},
+    {"[feature a]\nop = mean(price)\non = session\nover = 30d\n", 2, 11,
+     "a closed session has no `price` (it has session_id, session_start, session_last, "
+     "session_duration, session_event_count and mean_gap)"},
+    {"[feature a]\nop = mean(session_durations)\non = session\nover = 30d\n", 2, 11,
+     "a closed session has no `session_durations` (did you mean session_duration?)"},
+    {"[feature a]\nop = count\nwhere = mean_gap\non = session\nover = 30d\n", 3, 9,
+     "`where` needs a condition, and this is of type double (compare it with something)"},
+    {"[feature a]\nop = count\nby = price > 1\non = session\nover = 30d\n", 3, 6,
+     "a closed session has no `price` (it has session_id, session_start, session_last, "
+     "session_duration, session_event_count and mean_gap)"},
     {"[feature a]\n", 1, 0, "feature a has no `op` (add a line such as `op = count`)"},
     {"[feature a]\nop = cuont" OVER_SESSION, 2, 6,
      "unknown operator `cuont` (did you mean `count`?)"},
     {"[feature a]\nop = wonderful" OVER_SESSION, 2, 6,
      "unknown operator `wonderful` (see --dump operators)"},
-    {"[feature a]\nop = quantile(price)" OVER_SESSION, 2, 6,
-     "operator `quantile` is not in this version (see --dump operators)"},
-    {"[feature a]\nop = decayed_sum(price)" OVER_SESSION, 2, 6,
-     "operator `decayed_sum` is not in this version (see --dump operators)"},
+    {"[feature a]\nop = quantile(price)" OVER_SESSION, 2, 20,
+     "`quantile` takes other arguments (write it with an expression and a fraction, as in "
+     "quantile(price, 0.9))"},
+    {"[feature a]\nop = quantile(price, 1.1)" OVER_SESSION, 2, 22,
+     "the fraction must be a number from 0 to 1 (0.5 is the median)"},
+    {"[feature a]\nop = quantile(price, -0.5)" OVER_SESSION, 2, 22,
+     "the fraction must be a number from 0 to 1 (0.5 is the median)"},
+    {"[feature a]\nop = quantile(price, half)" OVER_SESSION, 2, 22,
+     "the fraction must be a number from 0 to 1 (0.5 is the median)"},
+    {"[feature a]\nop = quantile(item_id, 0.5)" OVER_SESSION, 2, 15,
+     "`quantile` needs a number, and this is of type string"},
+    {"[feature a]\nop = decayed_sum(price)\n", 2, 23,
+     "`decayed_sum` takes other arguments (write it with an expression and a half-life, as in "
+     "decayed_sum(price, 1h))"},
+    {"[feature a]\nop = decayed_sum(price, 3)\n", 2, 25,
+     "the half-life must be a duration (write it as 30m, 1h, 7d)"},
+    {"[feature a]\nop = decayed_sum(price, 0)\n", 2, 25,
+     "the half-life must be a duration (write it as 30m, 1h, 7d)"},
+    {"[feature a]\nop = decayed_sum(price, 3y)\n", 2, 25,
+     "the half-life must be a duration (write it as 30m, 1h, 7d)"},
+    {"[feature a]\nop = decayed_sum(price, 1h)\nover = 30d\n", 3, 8,
+     "decayed_sum looks back over the lifetime (write `over = lifetime`, or remove the line)"},
+    {"[feature a]\nop = decayed_sum(price, 1h)\nhop = 1h\n", 3, 7,
+     "a lifetime has no hop (remove the line)"},
+    {"[feature a]\nop = count\nover = lifetime\nhop = 1h\n", 4, 7,
+     "a lifetime has no hop (remove the line)"},
+    {"[feature a]\nop = sum(1h)" OVER_SESSION, 2, 10,
+     "`1h` is not a number (durations stand only at over and hop)"},
+    {"[feature a]\nop = last_n(item_id, 1h)" OVER_SESSION, 2, 22,
+     "the length of the list must be a whole number from 1 to 1024"},
+    {"[feature a]\nop = first_n(item_id)" OVER_SESSION, 2, 21,
+     "`first_n` takes other arguments (write it with an expression and a number, as in "
+     "last_n(item_id, 20))"},
+    {"[feature a]\nop = var(item_id)" OVER_SESSION, 2, 10,
+     "`var` needs a number, and this is of type string"},
     {"[feature a]\nop = 3" OVER_SESSION, 2, 6,
      "an operator is expected here (such as count or sum(price))"},
     {"[feature a]\nop = sum(price" OVER_SESSION, 2, 15, "`)` expected at the end"},
@@ -324,10 +446,8 @@ static const struct wrong {
      "no field `prise` in the reader schema"},
     {"[feature a]\nop = count\n", 1, 0,
      "feature a has no `over` (add `over = session`, or a duration such as `over = 24h`)"},
-    {"[feature a]\nop = count\nover = lifetime\n", 3, 8,
-     "`lifetime` is not in this version (use a duration such as 365d)"},
     {"[feature a]\nop = count\nover = 5\n", 3, 8,
-     "`5` is neither session nor a duration (write it as 30s, 5m, 24h, 30d)"},
+     "`5` is neither session, lifetime nor a duration (write it as 30s, 5m, 24h, 30d)"},
     {"[feature a]\nop = count\nover = 1500ms\n", 3, 8,
      "a window is one or more whole seconds (write `over = 5m`)"},
     {"[feature a]\nop = count\nover = 0\n", 3, 8,
@@ -484,6 +604,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_are_shared_by_length_and_hop),
         cmocka_unit_test(compiled),
+        cmocka_unit_test(compiled_maps_lifetimes_and_sessions),
         cmocka_unit_test(versions),
         cmocka_unit_test(hops),
         cmocka_unit_test(defaults),

@@ -10,7 +10,7 @@
 
 #include "rowhash.h"
 
-enum { FEATURES = 8 };
+enum { FEATURES = 11 };
 
 static const struct value strings[] = {
     {.s = "a\"b", .len = 3, .type = VALUE_STRING},
@@ -23,9 +23,23 @@ static const struct value numbers[] = {
     {.s = "\xff" "A", .len = 2, .type = VALUE_BYTES},
 };
 
+static const struct value by_text[] = {
+    {.s = "a\"b", .len = 3, .type = VALUE_STRING},  {.d = 0.25, .type = VALUE_DOUBLE},
+    {.s = "\xc3\xa9", .len = 2, .type = VALUE_STRING}, {.s = "x", .len = 1, .type = VALUE_STRING},
+};
+static const struct value by_double[] = {
+    {.d = -0.5, .type = VALUE_DOUBLE}, {.i = 1, .type = VALUE_BOOL},
+    {.d = 3, .type = VALUE_DOUBLE},    {.i = 0, .type = VALUE_BOOL},
+};
+static const struct value by_bool[] = {
+    {.i = 0, .type = VALUE_BOOL}, {.i = -7, .type = VALUE_LONG},
+    {.i = 1, .type = VALUE_BOOL}, {.s = "\xff", .len = 1, .type = VALUE_BYTES},
+};
+
 static struct feature features[FEATURES] = {
     {.name = "count"}, {.name = "mean"},   {.name = "open"},    {.name = "last"},
     {.name = "blob"},  {.name = "recent"}, {.name = "numbers"}, {.name = "nothing"},
+    {.name = "texts"}, {.name = "prices"}, {.name = "flags"},
 };
 static const struct feature_set set = {
     .features = features, .count = FEATURES, .version = 0x0123456789abcdefu};
@@ -38,6 +52,9 @@ static const struct value values[FEATURES] = {
     {.items = strings, .len = 2, .type = VALUE_LIST},
     {.items = numbers, .len = 4, .type = VALUE_LIST},
     {.type = VALUE_NULL},
+    {.items = by_text, .len = 2, .type = VALUE_MAP},
+    {.items = by_double, .len = 2, .type = VALUE_MAP},
+    {.items = by_bool, .len = 2, .type = VALUE_MAP},
 };
 
 static struct row sample(void)
@@ -53,7 +70,10 @@ static struct row sample(void)
     "$5\r\ncount\r\n$2\r\n42\r\n$4\r\nmean\r\n$5\r\n19.99\r\n$4\r\nopen\r\n$1\r\n1\r\n"            \
     "$4\r\nlast\r\n$5\r\ncaf\xc3\xa9\r\n$4\r\nblob\r\n$3\r\n\0\r\n\r\n"                            \
     "$6\r\nrecent\r\n$15\r\n[\"a\\\"b\",\"\xc3\xa9\\n\"]\r\n"                                      \
-    "$7\r\nnumbers\r\n$16\r\n[0.5,-3,1,\"\xc3\xbf" "A\"]\r\n"
+    "$7\r\nnumbers\r\n$16\r\n[0.5,-3,1,\"\xc3\xbf" "A\"]\r\n"                                      \
+    "$5\r\ntexts\r\n$22\r\n{\"a\\\"b\":0.25,\"\xc3\xa9\":\"x\"}\r\n"                               \
+    "$6\r\nprices\r\n$16\r\n{\"-0.5\":1,\"3\":0}\r\n"                                              \
+    "$5\r\nflags\r\n$24\r\n{\"false\":-7,\"true\":\"\xc3\xbf\"}\r\n"
 #define EXPECTED(string) string, sizeof(string) - 1
 
 static void check(const struct row *row, struct rowhash_size size, const char *expected,
@@ -76,12 +96,12 @@ static void partial_row_deletes_nulls(void **state)
 {
     (void)state;
     struct row row = sample();
-    /* (12 sets * 1024 + 1 delete) * 4 + 0 */
-    check(&row, (struct rowhash_size){26, 13},
-          EXPECTED("$5\r\n49156\r\n" META VALUES "$7\r\nnothing\r\n"));
+    /* (15 sets * 1024 + 1 delete) * 4 + 0 */
+    check(&row, (struct rowhash_size){32, 16},
+          EXPECTED("$5\r\n61444\r\n" META VALUES "$7\r\nnothing\r\n"));
     row.expire = true;
-    check(&row, (struct rowhash_size){26, 13},
-          EXPECTED("$5\r\n49158\r\n" META VALUES "$7\r\nnothing\r\n"));
+    check(&row, (struct rowhash_size){32, 16},
+          EXPECTED("$5\r\n61446\r\n" META VALUES "$7\r\nnothing\r\n"));
 }
 
 static void whole_row_replaces_and_expires(void **state)
@@ -90,8 +110,8 @@ static void whole_row_replaces_and_expires(void **state)
     struct row row = sample();
     row.whole = true;
     row.warming = "mean,recent";
-    check(&row, (struct rowhash_size){27, 13},
-          EXPECTED("$5\r\n53251\r\n" META "$2\r\n_w\r\n$11\r\nmean,recent\r\n" VALUES));
+    check(&row, (struct rowhash_size){33, 16},
+          EXPECTED("$5\r\n65539\r\n" META "$2\r\n_w\r\n$11\r\nmean,recent\r\n" VALUES));
 }
 
 static void removed_row_is_a_code(void **state)
@@ -113,7 +133,9 @@ static void long_texts_have_room(void **state)
     struct value many[FEATURES];
     for (int i = 0; i < FEATURES; i++)
         many[i] = i % 2 ? items[i / 2 % 2]
-                        : (struct value){.items = items, .len = 2, .type = VALUE_LIST};
+                        : (struct value){.items = items,
+                                          .len = i % 4 ? 1 : 2,
+                                          .type = i % 4 ? VALUE_MAP : VALUE_LIST};
     struct row row = sample();
     row.values = many;
     struct rowhash hash;

@@ -34,7 +34,7 @@ struct rowhash {
     size_t key_head_len;
     size_t key_tail_len;
     char version[16];    /* hexadecimal digits of _v, no terminator */
-    struct text list;    /* for the JSON of the list being written */
+    struct text json;    /* of the list or map being written */
 };
 
 /* The template holds {key} exactly once: see rowhash_template_ok. */
@@ -64,7 +64,9 @@ bool rowhash_entity(const struct rowhash *hash, const char *redis_key, size_t re
 /* The glob pattern for SCAN that matches every row. */
 void rowhash_pattern(const struct rowhash *hash, struct text *out);
 
-/* Appends a value that is not null as its field would show it. */
+/* Appends a value that is not null as its field would show it: lists and maps as JSON. */
 void rowhash_append_value(const struct value *value, struct text *out);
+/* Appends a group of a map as the name of its member, in quotes. */
+void rowhash_append_name(const struct value *group, struct text *out);
 
 #endif

@@ -18,6 +18,8 @@
 #include "row.h"
 #include "text.h"
 
+/* Bytes as UTF-8 text of which each code point is a byte (ISO-8859-1). */
+void rowjson_latin1(const char *bytes, size_t len, struct text *out);
 /* A value as JSON. Bytes are text of which each byte is one code point (ISO-8859-1). */
 void rowjson_value(const struct value *value, struct text *out);
 /* {"NAME":VALUE,...} */

@@ -12,6 +12,7 @@ enum exprlex_kind {
     EXPRLEX_END,
     EXPRLEX_LONG,   /* digits only */
     EXPRLEX_DOUBLE, /* with a fraction or an exponent */
+    EXPRLEX_DURATION, /* digits with units, where durations are allowed */
     EXPRLEX_TEXT,   /* with its quotes and escapes */
     EXPRLEX_WORD,
     EXPRLEX_SIGN,
@@ -40,6 +41,7 @@ struct exprlex {
     const char *text;
     const char *at;
     struct expr_error *error;
+    bool durations; /* 1h30m is a token, not an error */
 };
 
 /* Reads the next token; false with the error filled in. */

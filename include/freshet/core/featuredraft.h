@@ -8,7 +8,17 @@
 #include "feature.h"
 #include "featurecall.h"
 
-enum featuredraft_key { KEY_OP, KEY_WHERE, KEY_OVER, KEY_HOP, KEY_DEFAULT, KEY_COUNT };
+enum featuredraft_key {
+    KEY_OP,
+    KEY_WHERE,
+    KEY_ON,
+    KEY_BY,
+    KEY_CAP,
+    KEY_OVER,
+    KEY_HOP,
+    KEY_DEFAULT,
+    KEY_COUNT
+};
 
 struct featuredraft {
     struct feature feature; /* name, line, op, count, alpha, beta, fallback, kind, ... */
@@ -17,13 +27,15 @@ struct featuredraft {
     struct featurecall call;
     struct expr *where;
     struct expr *argument;
-    struct duration length; /* 0: no window */
+    struct expr *by;
+    struct duration length; /* 0: no window; FEATURE_LIFETIME_MS, also of hop */
     struct duration hop;
     bool broken; /* an error was added */
 };
 
 struct featuredraft_context {
-    const struct fieldspace *fields;
+    const struct fieldspace *events;   /* what expressions see ... */
+    const struct fieldspace *sessions; /* ... with `on = session` */
     struct arena *arena; /* for texts that the set keeps */
     struct feature_errors *errors;
 };

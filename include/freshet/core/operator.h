@@ -15,6 +15,9 @@ enum {
     OPERATOR_DISTINCT_EXACT_MAX = 1024, /* beyond: HyperLogLog */
     OPERATOR_HLL_BITS = 12,
     OPERATOR_HLL_REGISTERS = 1 << OPERATOR_HLL_BITS,
+    OPERATOR_TALLY_MAX = 4096,   /* different values in an accumulator of top_k and entropy */
+    OPERATOR_GROUPS_MAX = 4096,  /* groups of `by` in a pane or session */
+    OPERATOR_DECAY_EPOCHS = 64,  /* half-lives that decayed_sum looks back */
 };
 
 /* Where an event stands in event order: S9 orders by event time, then by offset. */
@@ -23,23 +26,36 @@ struct event_order {
     int64_t offset;
 };
 
-/*
- * Adds one value (never null; a bool for `count` without an argument) to the accumulator at acc.
- * Returns false when the addend of a sum lay beyond +-2^62 and was taken as that bound.
- */
-bool operator_add(struct pool *pool, const struct feature *feature, void *acc,
-                  const struct value *value, struct event_order order);
+/* What became of a value. */
+enum operator_added {
+    OPERATOR_ADDED,
+    OPERATOR_CLAMPED,  /* an addend of a sum lay beyond +-2^62 and was taken as that bound */
+    OPERATOR_LEFT_OUT, /* a further value or group, where the accumulator holds all it can */
+};
 
-/* Adds what src holds to dst and leaves src empty. */
+/* Adds one value (never null; a bool for an operator without an argument) to the accumulator at
+ * acc, which is that of one value: the feature has no `by`. */
+enum operator_added operator_add(struct pool *pool, const struct feature *feature, void *acc,
+                                 const struct value *value, struct event_order order);
+/* The same for a feature with `by`, within its group (never null). */
+enum operator_added operator_add_grouped(struct pool *pool, const struct feature *feature,
+                                         void *acc, const struct value *group,
+                                         const struct value *value, struct event_order order);
+
+/* Bytes of the feature's accumulator. */
+unsigned operator_acc_bytes(const struct feature *feature);
+
+/* Adds what src holds to dst and leaves src empty. Nothing is left out: what was held is kept. */
 void operator_merge(struct pool *pool, const struct feature *feature, void *dst, void *src);
 
 /* Frees what the accumulator owns and makes it empty. */
 void operator_release(struct pool *pool, const struct feature *feature, void *acc);
 
 /*
- * The operator's value over count accumulators taken together; the k-th is at
+ * The feature's value over count accumulators taken together; the k-th is at
  * bases[k] + feature->acc_offset. nothing is set when no value was ever added to them: the value
- * is then the operator's empty value. Lists live in the arena, their text in the accumulators.
+ * is then the operator's empty value. Lists and maps live in the arena, their text in the
+ * accumulators.
  */
 struct value operator_result(const struct feature *feature, const char *const *bases, int count,
                              struct arena *arena, bool *nothing);

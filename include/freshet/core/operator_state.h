@@ -22,6 +22,12 @@ struct acc_sum {
     uint64_t n;
 };
 
+/* The sums of the values and of their squares, both of doubles. */
+struct acc_moments {
+    struct acc_sum values;
+    struct acc_sum squares;
+};
+
 struct acc_extreme {
     union {
         int64_t i;
@@ -53,7 +59,13 @@ struct acc_edge {
     struct entry entry; /* value null: empty */
 };
 
-/* Newest first; a block of capacity entries. */
+/* The event time of the oldest or newest event. */
+struct acc_time {
+    int64_t ts_ms;
+    uint64_t n; /* events */
+};
+
+/* In the order of the list shown; a block of capacity entries. */
 struct acc_list {
     struct entry *entries;
     uint32_t count;
@@ -68,6 +80,51 @@ struct acc_distinct {
     };
     uint32_t count;
     uint32_t capacity; /* of members; 0 with registers set: registers */
+};
+
+/* How often each value came, ascending by value (value_compare). */
+struct acc_tally {
+    struct tally {
+        struct held_value value;
+        uint64_t n;
+    } * tallies;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* How many values lie in each logarithmic bucket, ascending. */
+struct acc_buckets {
+    struct bucket {
+        int64_t place; /* of the bucket among all: 0 holds zero, those of negatives are below */
+        uint64_t n;
+    } * buckets;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Sums by epochs of one half-life, ascending, each as if stated at the epoch's beginning. Without
+ * epochs nothing was counted. */
+struct acc_decay {
+    struct decay_epoch {
+        int64_t epoch; /* floor(event time / half-life) */
+        struct acc_sum sum;
+    } * epochs;
+    uint32_t count;
+    uint32_t capacity;
+    int64_t newest_ms; /* event time of the newest event */
+};
+
+/* With `by`: an accumulator of the operator for each group, ascending by group. */
+struct acc_groups {
+    char *groups; /* struct group, each followed by its accumulator */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct group {
+    struct held_value value;
+    uint64_t n;  /* events counted */
+    char acc[];
 };
 
 #endif

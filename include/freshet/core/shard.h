@@ -110,7 +110,9 @@ struct shard_status {
     uint64_t sessions_split;
     uint64_t ids_remembered; /* for deduplication, now */
     uint64_t ids_overflowed; /* not remembered, because dedup_max were */
-    uint64_t future_clamped, addends_clamped, offset_gaps, decay_rows, event_rows;
+    uint64_t future_clamped, addends_clamped;
+    uint64_t values_left_out; /* of operators that hold a bounded number of values or groups */
+    uint64_t offset_gaps, decay_rows, event_rows;
     const char *warming; /* NULL: none */
 };
 void shard_status(const struct shard *shard, struct shard_status *status);

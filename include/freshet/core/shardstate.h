@@ -6,6 +6,7 @@
 #include "dedup.h"
 #include "effect.h"
 #include "keytable.h"
+#include "operator.h"
 #include "pool.h"
 #include "session.h"
 #include "shard.h"
@@ -47,6 +48,12 @@ struct entity {
     uint32_t next, previous; /* in its dirty queue */
     uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: unknown or never */
     struct panes *windows[]; /* one of each window of the set, NULL: empty */
+    /* struct entity_closed, when the set has features with `on = session` */
+};
+
+struct entity_closed {
+    int64_t settles_ms; /* watermark in the settle queue; INT64_MAX: none */
+    int64_t fed_ms;     /* as_of from which the row differs by closed sessions; INT64_MAX: none */
 };
 
 struct dirty_queue {
@@ -84,6 +91,7 @@ struct shard {
     /* what is due */
     struct deadlines decay;  /* by as_of: a pane leaves, a session closes or hides */
     struct deadlines forget; /* by watermark */
+    struct deadlines settle; /* by watermark, with `on = session` only: a session is immutable */
 
     /* delivery */
     struct dirty_queue queues[3]; /* by enum entity_queue; the first is unused */
@@ -135,7 +143,34 @@ static inline int64_t entity_phase_ms(const struct entity *entity)
     return (int64_t)(entity->hash % WINDOW_PHASE_MODULUS_MS);
 }
 
+/* ---- apply.c ---- */
+/* The accumulators of the pane that event time ts_ms belongs to, made when it is missing; NULL when
+ * it is over at the watermark. */
+char *entity_pane(struct shard *shard, uint32_t handle, int window, int64_t ts_ms);
+static inline void shard_note_added(struct shard *shard, enum operator_added added)
+{
+    shard->counters.addends_clamped += added == OPERATOR_CLAMPED;
+    shard->counters.values_left_out += added == OPERATOR_LEFT_OUT;
+}
+
+/* ---- closedfold.c: for features with `on = session` ---- */
+void closed_init(const struct shard *shard, struct entity *entity); /* of a new life */
+/* Makes sure that the queue knows when the key's live sessions become immutable; only when the set
+ * has such features. */
+void closed_arm(struct shard *shard, uint32_t handle);
+/* Folds the sessions that became immutable since the watermark was before_ms. */
+void shard_settle_due(struct shard *shard, int64_t before_ms);
+/* When the row is due for that, beyond after_ms; and that it has been made so. */
+int64_t closed_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
+void closed_row_told(const struct shard *shard, struct entity *entity);
+
 /* ---- due.c ---- */
+/* Whether the deadline is of a life that is over. */
+static inline bool deadline_stale(const struct entity *entity, const struct deadline *deadline)
+{
+    return !(entity->flags & ENTITY_USED) || entity->flags & ENTITY_FORGOTTEN ||
+           entity->serial != deadline->serial;
+}
 int64_t shard_watermark_ms(const struct shard *shard);
 /* The first as_of beyond after_ms at which the row of the key changes by itself. */
 int64_t entity_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
@@ -143,7 +178,7 @@ int64_t entity_row_due(const struct shard *shard, const struct entity *entity, i
 int64_t entity_next_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
 /* Makes sure that the deadline queue knows a deadline at_ms of the key. */
 void entity_arm(struct shard *shard, uint32_t handle, int64_t at_ms);
-/* The first watermark at which the key is forgotten. */
+/* The first watermark at which the key is forgotten; INT64_MAX: never. */
 int64_t entity_forget_at(const struct shard *shard, const struct entity *entity);
 void entity_arm_forget(struct shard *shard, uint32_t handle);
 /* Forgets every key whose time is over at the present watermark. */

@@ -1,4 +1,4 @@
-/* A typed scalar (or list of scalars): what decoding yields and features show. */
+/* A typed scalar (or list or map of scalars): what decoding yields and features show. */
 #ifndef FRESHET_VALUE_H
 #define FRESHET_VALUE_H
 
@@ -14,6 +14,7 @@ enum value_type {
     VALUE_STRING, /* UTF-8; enums appear as their symbol */
     VALUE_BYTES,
     VALUE_LIST, /* only in rows: a feature such as last_n */
+    VALUE_MAP,  /* only in rows: a feature with `by` */
 };
 
 /* Text is a slice owned by somebody else (the message, a pool, an arena): a value never owns. */
@@ -22,7 +23,8 @@ struct value {
         int64_t i;                 /* VALUE_LONG; VALUE_BOOL as 0 or 1 */
         double d;                  /* VALUE_DOUBLE */
         const char *s;             /* VALUE_STRING, VALUE_BYTES: len bytes, no terminator */
-        const struct value *items; /* VALUE_LIST: len values, none of them a list */
+        const struct value *items; /* VALUE_LIST: len scalars; VALUE_MAP: len pairs of scalars,
+                                      a group and its value, ascending by group */
     };
     uint32_t len;
     uint8_t type; /* enum value_type */
@@ -66,5 +68,9 @@ const char *value_type_name(enum value_type type);
  * text as it is; bool and long as 8 bytes little endian; double as IEEE-754 little endian with -0
  * made +0. scratch holds numbers; returns where the bytes are. Not for null and lists. */
 const void *value_canonical(const struct value *value, char scratch[8], size_t *len);
+
+/* -1, 0, 1: the order of two values of the same type. Numbers by value, text by bytes, false
+ * before true. Not for null, lists and maps. */
+int value_compare(const struct value *a, const struct value *b);
 
 #endif

@@ -38,6 +38,8 @@ static inline char *pane_acc(int64_t *pane)
 static inline int64_t pane_index(const struct feature_window *window, int64_t phase_ms,
                                  int64_t t_ms)
 {
+    if (feature_window_is_lifetime(window))
+        return 0;
     return clock_floor_div(clock_sub_ms(t_ms, phase_ms), window->hop.ms);
 }
 
@@ -48,7 +50,7 @@ static inline int64_t pane_tail(const struct feature_window *window, int64_t pha
     return pane_index(window, phase_ms, clock_sub_ms(as_of_ms, window->length.ms));
 }
 
-/* The first as_of at which a row no longer sees the pane. */
+/* The first as_of at which a row no longer sees the pane; INT64_MAX: never. */
 static inline int64_t pane_leaves_ms(const struct feature_window *window, int64_t phase_ms,
                                      int64_t index)
 {
