@@ -102,12 +102,13 @@ static void check_registry(const struct config *config, struct config_errors *er
 static void check_schema(struct config *config, struct config_errors *errors)
 {
     resolve_writers(config);
-    if (!usable(config, CONFIG_ROW_schema_framing))
-        return;
     if (*config->schema_registry)
         check_registry(config, errors);
-    else if (config->schema_framing == CONFIG_SCHEMA_FRAMING_CONFLUENT &&
-             usable(config, CONFIG_ROW_schema_registry))
+    if (!usable(config, CONFIG_ROW_schema_framing))
+        return;
+    if (*config->schema_registry == '\0' &&
+        config->schema_framing == CONFIG_SCHEMA_FRAMING_CONFLUENT &&
+        usable(config, CONFIG_ROW_schema_registry))
         config_complain(config, CONFIG_ROW_schema_framing, 0, errors,
                         "confluent needs a registry (set schema.registry, or another framing)");
     if (config->schema_framing == CONFIG_SCHEMA_FRAMING_SINGLE_OBJECT &&

@@ -182,11 +182,9 @@ static struct feature_set *load_features(const struct inifile *file,
 /* The version covers the reader's fields that are used, and these are known only once the features
  * were compiled: so they are compiled twice. */
 static void bind_features(struct model *model, const struct config *config,
-                          const struct fieldspace *fields, struct config_errors *errors)
+                          const struct inifile *file, const struct fieldspace *fields,
+                          struct config_errors *errors)
 {
-    struct inifile *file = inifile_read(config->features_file, errors);
-    if (!file)
-        return;
     struct feature_set *first = load_features(file, fields, "", errors);
     if (first) {
         struct text salt = {0};
@@ -204,7 +202,6 @@ static void bind_features(struct model *model, const struct config *config,
         text_free(&salt);
     }
     feature_set_free(first);
-    inifile_free(file);
 }
 
 static void check_ttl(const struct model *model, const struct config *config,
@@ -250,6 +247,8 @@ struct model *model_load(const struct config *config, struct config_errors *erro
     int before = errors->failures;
     struct model *model = memory_alloc(sizeof *model);
     /* Without a path, that it is missing was said already. */
+    struct inifile *features =
+        *config->features_file ? inifile_read(config->features_file, errors) : NULL;
     if (*config->schema_reader)
         model->reader = read_schema(config, CONFIG_ROW_schema_reader, config->schema_reader,
                                     AVROSCHEMA_READER, errors);
@@ -261,10 +260,11 @@ struct model *model_load(const struct config *config, struct config_errors *erro
         model->projection = projection_new(model->reader);
         struct fieldspace fields = projection_fieldspace(model->projection);
         bind_event(model, config, &fields, errors);
-        if (*config->features_file)
-            bind_features(model, config, &fields, errors);
+        if (features)
+            bind_features(model, config, features, &fields, errors);
         check_writers(model, config, errors);
     }
+    inifile_free(features);
     if (model->set)
         check_ttl(model, config, errors);
     if (errors->failures > before || !model->set) {

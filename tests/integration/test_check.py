@@ -50,6 +50,24 @@ def test_the_workbench_checks_alike(place):
     assert ours.returncode == 78
 
 
+def test_one_wrong_file_does_not_hide_another(place):
+    (place / "click.avsc").write_text("{")
+    (place / "features.ini").write_text("[feature clicks]\nop count\n")
+    (place / "freshet.ini").write_text(
+        "[schema]\nreader = click.avsc\nframing = xml\nregistry = http://ada:pw@cache\n"
+        "[features]\nfile = features.ini\n[redis]\nkey = u\n")
+    done = run("freshetd", "--check", "-c", "freshet.ini", cwd=place)
+    assert done.returncode == 78
+    for said in ("click.avsc:1", "features.ini:2: neither", "freshet.ini:3: schema.framing",
+                 "freshet.ini:4: schema.registry: has a user",
+                 "freshet.ini:8: redis.key: \"u\" must"):
+        assert said in done.stderr
+    assert "pw@" not in done.stderr
+    (place / "features.ini").unlink()
+    assert "features.ini: cannot be read" in run("freshetd", "--check", "-c", "freshet.ini",
+                                                 cwd=place).stderr
+
+
 WRONG = """\
 topic = clicks
 [kafka]
