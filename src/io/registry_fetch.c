@@ -62,9 +62,9 @@ static void finish(struct request *request, CURLcode code)
 {
     long status = 0;
     const char *error = request->error[0] != '\0' ? request->error : curl_easy_strerror(code);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK || request->too_large)
         curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
-    else if (request->too_large)
+    if (request->too_large && status == 200) /* else the status says enough */
         status = REGISTRY_FETCH_TOO_LARGE;
     request->done(request->context, (int)status,
                   request->body.len > 0 ? request->body.data : "", request->body.len,

@@ -10,7 +10,7 @@ struct registry_fetch;
 
 /* status is that of HTTP; 0 when there was no whole answer, and error says why. Called from the
  * loop, never from registry_fetch_get. */
-enum { REGISTRY_FETCH_TOO_LARGE = -1 }; /* as status: more than REGISTRY_RESPONSE_MAX bytes */
+enum { REGISTRY_FETCH_TOO_LARGE = -1 }; /* a 200 of more than REGISTRY_RESPONSE_MAX bytes */
 typedef void registry_fetched(void *context, int status, const char *body, size_t len,
                               const char *error);
 
