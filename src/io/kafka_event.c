@@ -91,10 +91,10 @@ static void dispatch_rebalance(struct kafka *kafka, rd_kafka_event_t *event)
     kafka_job_lookup_void(kafka);
     if (kind == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !kafka->closing) {
         kafka->handlers->on_assign(kafka->data, partitions, count);
-    } else if (kind == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
+    } else if (kind == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS && !kafka->deserted) {
         bool lost = rd_kafka_assignment_lost(kafka->rk) != 0;
         kafka->handlers->on_revoke(kafka->data, partitions, count, lost);
-    } else { /* an assignment while we leave, or a failed rebalance */
+    } else { /* an assignment while we leave, nobody who would answer, or a failed rebalance */
         kafka_unassign(kafka);
     }
     memory_free(partitions);

@@ -79,6 +79,7 @@ struct kafka {
     char trouble_text[KAFKA_ERROR_TEXT];
 
     bool closing;
+    bool deserted; /* closed a second time: nobody answers on_revoke */
     bool leaving; /* the group */
     bool destroying;
     uint64_t close_by_ms;

@@ -31,6 +31,23 @@ def test_sigterm_has_a_deadline(topic, make_daemon, redis):
     redis.thaw()
 
 
+def test_second_signal_ends_at_once(topic, make_daemon, kafka):
+    """Also while the group is being left, which a broker that stands still does not answer."""
+    daemon = make_daemon({"control.drain_timeout": "100ms"}).start()
+    shop(topic, 200, seed=1)
+    daemon.wait_caught_up()
+    kafka.freeze()
+    try:
+        daemon.process.send_signal(signal.SIGTERM)
+        time.sleep(6)       # the commit is not waited for any more, the group's answer is
+        assert daemon.process.poll() is None
+        began = time.monotonic()
+        daemon.terminate()
+        assert time.monotonic() - began < 4
+    finally:
+        kafka.kill()        # one that stood still so long is of no use to the next test
+
+
 def test_sigint_is_sigterm(topic, make_daemon):
     daemon = make_daemon().start()
     daemon.process.send_signal(signal.SIGINT)

@@ -169,6 +169,16 @@ def test_row_of_a_wrong_type(busy, topic, redis):
     busy.assert_equal()
 
 
+def test_own_key_of_a_stranger(busy, topic, redis):
+    """What is put over the shard's own hash fences it; it takes over again and writes all."""
+    for partition in range(topic.partitions):
+        client(redis).set(f"freshet:{{{busy.group}:{topic.name}:{partition}}}:own", "mine")
+    more(topic)
+    busy.wait_caught_up()
+    wait_no_alarm(busy)
+    busy.assert_equal()
+
+
 def test_user_password_database_and_unix_socket(topic, make_daemon, directory):
     server = services.Redis(directory / "guarded", "--requirepass", "other",
                             "--user", "freshet", "on", ">s3cret", "~freshet:*", "~features:*",

@@ -404,6 +404,39 @@ static void test_close_at_once(void **state)
     assert_int_equal(world->revoked, 0);
 }
 
+static void on_closed_first(void *data)
+{
+    (void)data;
+    fail_msg("the second caller is told, not the first");
+}
+
+/* As when a second signal comes while the group is being left. */
+static void test_close_again_is_at_once(void **state)
+{
+    struct world *world = *state;
+    open_consumer(world, "group");
+    run_until(world, world->assigned == 1);
+    assign_from(world, 0, 0);
+    world->answer_revoke = false;
+    kafka_close(world->kafka, 2 * STEP_MS, on_closed_first, world);
+    kafka_close(world->kafka, 0, on_closed, world);
+    run_until(world, world->closed);
+    assert_int_equal(world->revoked, 0);
+}
+
+static void test_close_again_while_it_waits(void **state)
+{
+    struct world *world = *state;
+    open_consumer(world, "group");
+    run_until(world, world->assigned == 1);
+    assign_from(world, 0, 0);
+    world->answer_revoke = false;
+    kafka_close(world->kafka, 2 * STEP_MS, on_closed_first, world);
+    run_until(world, world->revoked == 1);
+    kafka_close(world->kafka, 0, on_closed, world);
+    run_until(world, world->closed);
+}
+
 static void test_close_without_a_broker(void **state)
 {
     struct world *world = *state;
@@ -601,6 +634,8 @@ int main(int argc, char **argv)
         WORLD(test_topic_missing),
         WORLD(test_close_does_not_wait_for_ever),
         WORLD(test_close_at_once),
+        WORLD(test_close_again_is_at_once),
+        WORLD(test_close_again_while_it_waits),
         WORLD(test_close_without_a_broker),
         WORLD(test_reader_without_group),
         WORLD(test_rejected_record),

@@ -164,7 +164,8 @@ const char *kafka_trouble_text(const struct kafka *kafka);
 /* Leaves the group and frees the handle. on_revoke comes if there is an assignment and is answered
  * by kafka_unassign; kafka_poll must not be called any more. After deadline_ms it is over in any
  * case; with 0 the group is not told and waits for the session timeout. Messages must be done by
- * then. */
+ * then. It may be called a second time, with an earlier deadline: only the second done is called,
+ * and on_revoke does not come any more. */
 void kafka_close(struct kafka *kafka, int64_t deadline_ms, void (*done)(void *data), void *data);
 
 /* For the configuration: false with a reason (KAFKA_ERROR_TEXT bytes) when librdkafka does not
