@@ -136,7 +136,7 @@ static enum fate judge_skew(struct shard *shard, struct event *event)
             shard_advance_to(shard, seen);
         shard_forget_due(shard);
         if (rules->id_slot >= 0)
-            dedup_expire(&shard->dedup, shard_watermark_ms(shard));
+            dedup_expire(&shard->dedup, shard_watermark_ms(shard), checkpoint_id_leaves, shard);
     }
     if (rules->where && !expr_test(rules->where, &event->input))
         return FATE_FILTERED;
@@ -320,7 +320,7 @@ static void remember_id(struct shard *shard, const struct event *event)
     if (until < shard_watermark_ms(shard))
         return;
     if (dedup_count(&shard->dedup) < rules->dedup_max)
-        dedup_remember(&shard->dedup, &event->id, until);
+        dedup_remember(&shard->dedup, &event->id, until, shard->checkpointing.epoch);
     else
         shard->counters.ids_overflowed++;
 }
@@ -379,9 +379,11 @@ static struct verdict apply_record(struct shard *shard, struct event *event)
     uint32_t handle = entity_find(shard, event->key, event->key_len, event->hash);
     struct entity *entity = handle == KEYTABLE_NONE ? NULL : entity_at(shard, handle);
     int64_t watermark = shard_watermark_ms(shard);
-    if (entity)
+    if (entity) {
+        entity_touch(shard, handle);
         shard->live_sessions -= (uint64_t)sessions_settle(&entity->sessions, shard->rules,
                                                           &shard->pool, watermark);
+    }
     fate = judge_lateness(shard, event, entity);
     int64_t late_by = fate == FATE_APPLIED ? 0 : clock_sub_ms(watermark, event->input.ts.ms);
     if (fate != FATE_LATE && event->has_id && dedup_knows(&shard->dedup, &event->id))

@@ -123,6 +123,7 @@ static void settle(struct shard *shard, uint32_t handle, int64_t before_ms, int6
     struct entity *entity = entity_at(shard, handle);
     struct entity_closed *closed = entity_closed(shard, entity);
     const struct session *session = entity->sessions.live;
+    entity_touch(shard, handle);
     for (; session; session = session->next) {
         if (!session_live(rules, session->last_ms, before_ms) ||
             session_live(rules, session->last_ms, watermark_ms) ||

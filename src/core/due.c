@@ -156,14 +156,16 @@ static bool advance(struct shard *shard, int64_t as_of_ms)
     if (as_of == INT64_MIN)
         return true;
     shard->as_of_ms = as_of;
-    if (shard->start_ms != INT64_MIN && as_of >= shard->warming_until_ms)
+    if (as_of >= shard->warming_until_ms)
         shard_update_warming(shard);
     bool done = shard_decay_due(shard, before);
-    if (!shard->observed)
-        return done;
-    while (!done)
+    while (!done && shard->observed)
         done = shard_decay_due(shard, before);
-    observe_due(shard);
+    if (!done)
+        return false;
+    shard->due_ms = as_of;
+    if (shard->observed)
+        observe_due(shard);
     return true;
 }
 

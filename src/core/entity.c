@@ -57,6 +57,7 @@ uint32_t entity_create(struct shard *shard, const char *key, size_t len, uint64_
         .offset = -1,
         .armed_ms = INT64_MAX,
         .since_ms = INT64_MAX,
+        .touched = shard->checkpointing.epoch,
         .flags = ENTITY_USED | ENTITY_WHOLE,
     };
     /* While writes are held nobody knows whether Redis has a row: it counts as one to be synced. */
@@ -86,7 +87,7 @@ void entity_revive(struct shard *shard, uint32_t handle)
     shard->live_keys++;
 }
 
-static void entity_release_state(struct shard *shard, struct entity *entity)
+void entity_release_state(struct shard *shard, struct entity *entity)
 {
     const struct feature_set *set = shard->rules->set;
     shard->live_sessions -= entity->sessions.live_count;
@@ -99,6 +100,7 @@ void entity_forget(struct shard *shard, uint32_t handle)
 {
     struct entity *entity = entity_at(shard, handle);
     expect(!(entity->flags & ENTITY_FORGOTTEN));
+    entity_touch(shard, handle);
     entity_release_state(shard, entity);
     entity->flags |= ENTITY_FORGOTTEN;
     shard->live_keys--;
@@ -119,6 +121,7 @@ void entity_drop_if_done(struct shard *shard, uint32_t handle)
     struct entity *entity = entity_at(shard, handle);
     if (!(entity->flags & ENTITY_FORGOTTEN) || entity->queue != QUEUE_NONE || entity->inflight)
         return;
+    checkpoint_key_removed(shard, entity);
     if (entity->epoch != shard->epoch)
         shard->unsynced--;
     keytable_remove(&shard->table, entity->hash, handle);

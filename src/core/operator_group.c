@@ -5,29 +5,7 @@
 #include "held.h"
 #include "operator_private.h"
 
-enum { GROUPS_FIRST_CAPACITY = 1, GROUP_ALIGNMENT = 8 };
-
-/* Bytes from one group to the next. */
-static size_t group_bytes(const struct feature *feature)
-{
-    size_t acc = operator_rows[feature->op].acc_bytes;
-    return sizeof(struct group) + (acc + GROUP_ALIGNMENT - 1) / GROUP_ALIGNMENT * GROUP_ALIGNMENT;
-}
-
-static struct group *group_at(const struct feature *feature, const struct acc_groups *groups,
-                              uint32_t k)
-{
-    return (struct group *)(void *)(groups->groups + k * group_bytes(feature));
-}
-
-/* The feature as it is within a group. */
-static struct feature ungrouped(const struct feature *feature)
-{
-    struct feature one = *feature;
-    one.by = -1;
-    one.acc_offset = 0;
-    return one;
-}
+enum { GROUPS_FIRST_CAPACITY = 1 };
 
 /* Where the group stands or belongs. */
 static uint32_t group_place(const struct feature *feature, const struct acc_groups *groups,
@@ -88,7 +66,7 @@ enum operator_added operator_add_grouped(struct pool *pool, const struct feature
 void groups_merge(struct pool *pool, const struct feature *feature, struct acc_groups *dst,
                   struct acc_groups *src)
 {
-    struct feature one = ungrouped(feature);
+    struct feature one = group_feature(feature);
     for (uint32_t k = 0; k < src->count; k++) {
         struct group *from = group_at(feature, src, k);
         struct value value = held_view(&from->value);
@@ -108,7 +86,7 @@ void groups_merge(struct pool *pool, const struct feature *feature, struct acc_g
 
 void groups_release(struct pool *pool, const struct feature *feature, struct acc_groups *groups)
 {
-    struct feature one = ungrouped(feature);
+    struct feature one = group_feature(feature);
     for (uint32_t k = 0; k < groups->count; k++) {
         struct group *group = group_at(feature, groups, k);
         held_release(pool, &group->value);
@@ -203,7 +181,7 @@ struct value groups_result(const struct feature *feature, const char *const *bas
     const char **accs = arena_alloc(arena, total * sizeof *accs);
     for (size_t k = 0; k < total; k++)
         accs[k] = all[k]->acc;
-    struct feature one = ungrouped(feature);
+    struct feature one = group_feature(feature);
     for (uint32_t k = 0; k < shown; k++) {
         bool ignored;
         items[2 * k] = runs[k].value;

@@ -129,6 +129,29 @@ struct value decay_result(const struct feature *feature, const char *const *base
 
 /* ---- `by` (operator_group.c) ---- */
 
+enum { GROUP_ALIGNMENT = 8 };
+/* Bytes from one group to the next. */
+static inline size_t group_bytes(const struct feature *feature)
+{
+    size_t acc = operator_rows[feature->op].acc_bytes;
+    return sizeof(struct group) + (acc + GROUP_ALIGNMENT - 1) / GROUP_ALIGNMENT * GROUP_ALIGNMENT;
+}
+
+static inline struct group *group_at(const struct feature *feature,
+                                     const struct acc_groups *groups, uint32_t k)
+{
+    return (struct group *)(void *)(groups->groups + k * group_bytes(feature));
+}
+
+/* The feature as it is within a group. */
+static inline struct feature group_feature(const struct feature *feature)
+{
+    struct feature one = *feature;
+    one.by = -1;
+    one.acc_offset = 0;
+    return one;
+}
+
 void groups_merge(struct pool *pool, const struct feature *feature, struct acc_groups *dst,
                   struct acc_groups *src);
 void groups_release(struct pool *pool, const struct feature *feature, struct acc_groups *groups);

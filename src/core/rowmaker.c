@@ -183,19 +183,11 @@ void row_make_of(const struct shard *shard, const struct entity *entity,
 
 /* ---- warming ---- */
 
-/* How far back an event can lie and still show in the feature (design: semantics, section 9). */
+/* How far back an event can lie and still show in a feature that is not derived (design: semantics,
+ * section 9). */
 static int64_t feature_reach_ms(const struct rules *rules, const struct feature *feature)
 {
-    const struct operator_row *row = &operator_rows[feature->op];
-    if (row->scope == DERIVED) {
-        int64_t reach = 0;
-        for (int k = 0; k < 2; k++) {
-            int64_t operand = feature_reach_ms(rules, &rules->set->features[feature->operands[k]]);
-            reach = operand > reach ? operand : reach;
-        }
-        return reach;
-    }
-    if (row->flags & UNBOUNDED)
+    if (operator_rows[feature->op].flags & UNBOUNDED)
         return INT64_MAX;
     int64_t window = 0;
     if (feature->window >= 0) {
@@ -214,17 +206,32 @@ static int64_t feature_reach_ms(const struct rules *rules, const struct feature 
     return clock_add_ms(session, rules->cut_every.ms);
 }
 
+/* The as_of from which on nothing that the feature can show is missing. */
+static int64_t feature_right_ms(const struct shard *shard, int at)
+{
+    const struct feature *feature = &shard->rules->set->features[at];
+    if (operator_rows[feature->op].scope == DERIVED) {
+        int64_t a = feature_right_ms(shard, feature->operands[0]);
+        int64_t b = feature_right_ms(shard, feature->operands[1]);
+        return a > b ? a : b;
+    }
+    int64_t start = shard->starts_ms[at];
+    if (start == INT64_MIN)
+        return INT64_MIN;
+    int64_t from = clock_add_ms(start, shard->rules->max_future_skew.ms);
+    int64_t right = clock_add_ms(from, feature_reach_ms(shard->rules, feature));
+    return clock_add_ms(right, rules_dedup_reach_ms(shard->rules));
+}
+
 void shard_update_warming(struct shard *shard)
 {
     const struct rules *rules = shard->rules;
     char names[SHARD_WARMING_MAX] = "";
     size_t len = 0;
     shard->warming_until_ms = INT64_MAX;
-    for (int k = 0; shard->start_ms != INT64_MIN && k < rules->set->count; k++) {
+    for (int k = 0; k < rules->set->count; k++) {
         const struct feature *feature = &rules->set->features[k];
-        int64_t from = clock_add_ms(shard->start_ms, rules->max_future_skew.ms);
-        int64_t right = clock_add_ms(from, feature_reach_ms(rules, feature));
-        right = clock_add_ms(right, rules_dedup_reach_ms(rules));
+        int64_t right = feature_right_ms(shard, k);
         if (shard->as_of_ms >= right)
             continue;
         if (right < shard->warming_until_ms)

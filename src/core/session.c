@@ -6,12 +6,6 @@
 #include "held.h"
 #include "operator.h"
 
-static size_t session_bytes(const struct rules *rules)
-{
-    size_t part = rules_part_sessions(rules) ? sizeof(struct session_part) : 0;
-    return sizeof(struct session) + rules->set->session_acc_bytes + part;
-}
-
 static void session_free(const struct rules *rules, struct pool *pool, struct session *session)
 {
     if (!session)

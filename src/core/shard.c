@@ -18,9 +18,13 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     shard->rules = rules;
     shard->partition = partition;
     shard->start_ms = start_ms;
+    shard->starts_ms = memory_alloc((size_t)(rules->set->count + 1) * sizeof(int64_t));
+    for (int k = 0; k < rules->set->count; k++)
+        shard->starts_ms[k] = start_ms;
     lease_init(&shard->lease);
     shard->raw_ms = INT64_MIN;
     shard->as_of_ms = INT64_MIN;
+    shard->due_ms = INT64_MIN;
     shard->greatest_record_ms = RECORD_NO_TIME;
     shard->newest_record_ms = RECORD_NO_TIME;
     shard->free_handle = KEYTABLE_NONE;
@@ -56,6 +60,9 @@ void shard_close(struct shard *shard)
     for (uint32_t k = 0; k < shard->chunk_count; k++)
         memory_free(shard->chunks[k]);
     memory_free(shard->chunks);
+    memory_free(shard->starts_ms);
+    text_free(&shard->checkpointing.out);
+    text_free(&shard->checkpointing.removed);
     memory_free(shard->arguments);
     memory_free(shard->arguments_known);
     memory_free(shard->predicates);

@@ -6,6 +6,7 @@
 
 #include "avroplan.h"
 #include "config_parts.h"
+#include "hash.h"
 #include "inifile.h"
 #include "pool.h"
 #include "readfile.h"
@@ -218,9 +219,21 @@ static void check_ttl(const struct model *model, const struct config *config,
     text_free(&reach);
 }
 
+/* What state follows beside the features: a checkpoint with another foundation is of no use. */
+static uint64_t foundation(const struct model *model, const struct config *config)
+{
+    struct text text = {0};
+    config_salt(config, &text);
+    text_printf(&text, "key=%d\n", (int)model->key_kind.type);
+    uint64_t hash = hash_bytes(text.data, text.len);
+    text_free(&text);
+    return hash;
+}
+
 static void fill_rules(struct model *model, const struct config *config)
 {
     struct rules *rules = &model->rules;
+    rules->foundation = foundation(model, config);
     rules->where = model->where;
     rules->end_when = model->end_when;
     rules->set = model->set;

@@ -123,7 +123,8 @@ sim_mutant(forgotten_keys_have_room apply.c
     "entity && !(entity->flags & ENTITY_FORGOTTEN)" "entity")
 sim_mutant(applied_twice apply.c
     "record->offset < shard->next_offset" "record->offset + 1 < shard->next_offset")
-sim_mutant(ids_expire_at_the_window dedup.c "clock_add_ms(until_ms, 1)" "until_ms")
+sim_mutant(ids_expire_at_the_window dedup.c
+    "clock_add_ms(dedup_at(dedup, handle)->until_ms, 1)" "dedup_at(dedup, handle)->until_ms")
 sim_mutant(ids_never_expire apply.c "dedup_expire(&shard->dedup" "(void)(&shard->dedup")
 sim_mutant(ids_of_all_keys dedup.c "hash_bytes128(key, key_len, 0)" "hash_bytes128(key, 0, 0)")
 sim_mutant(ids_beyond_the_bound apply.c

@@ -116,6 +116,11 @@ static void test_a_full_memory_is_counted(void **state)
     corekit_fini(&kit);
 }
 
+static void leaves(void *context, uint32_t handle)
+{
+    (void)context, (void)handle;
+}
+
 /* Handles are used again, and memory does not grow with time. */
 static void test_memory_follows_what_is_remembered(void **state)
 {
@@ -126,9 +131,9 @@ static void test_memory_follows_what_is_remembered(void **state)
     for (int64_t t = 0; t < 200000; t++) {
         struct value id = value_long(t);
         struct hash128 fingerprint = dedup_fingerprint("k", 1, &id);
-        dedup_expire(&dedup, t);
+        dedup_expire(&dedup, t, leaves, NULL);
         assert_false(dedup_knows(&dedup, &fingerprint));
-        dedup_remember(&dedup, &fingerprint, t + 1000);
+        dedup_remember(&dedup, &fingerprint, t + 1000, 0);
         assert_true(dedup_knows(&dedup, &fingerprint));
         if (t == 50000)
             bytes = dedup_bytes(&dedup);

@@ -39,6 +39,7 @@ struct rules {
     struct duration dedup_window;
     uint64_t dedup_max; /* ids a shard remembers */
     uint64_t max_keys; /* of a shard */
+    uint64_t foundation; /* hash of all but the features that decides state: see checkpoint.h */
     bool delete_forgotten;
 };
 

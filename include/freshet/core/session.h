@@ -81,6 +81,12 @@ static inline struct session_part *session_part(const struct rules *rules, struc
     return (struct session_part *)(void *)(session->acc + rules->set->session_acc_bytes);
 }
 
+static inline size_t session_bytes(const struct rules *rules)
+{
+    size_t part = rules_part_sessions(rules) ? sizeof(struct session_part) : 0;
+    return sizeof(struct session) + rules->set->session_acc_bytes + part;
+}
+
 /* S5: whether a session that ends at last_ms is closed at the watermark. */
 static inline bool session_closed(const struct rules *rules, int64_t last_ms, int64_t watermark_ms)
 {

@@ -8,6 +8,7 @@
 #include "keytable.h"
 #include "operator.h"
 #include "pool.h"
+#include "segment.h"
 #include "session.h"
 #include "shard.h"
 #include "window.h"
@@ -47,6 +48,7 @@ struct entity {
     int64_t since_ms;        /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
     uint32_t next, previous; /* in its dirty queue */
     uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: unknown or never */
+    uint32_t touched;        /* the epoch of checkpoints in which it last changed */
     struct panes *windows[]; /* one of each window of the set, NULL: empty */
     /* struct entity_closed, when the set has features with `on = session` */
 };
@@ -61,10 +63,31 @@ struct dirty_queue {
     uint64_t count;
 };
 
+/* The checkpoint under way, and what the next one has to know; see checkpoint.h. */
+struct checkpointing {
+    uint32_t epoch; /* checkpoints begun; 0: this shard has none, and touching costs nothing */
+    uint32_t since; /* the epoch in which the last stored one began; 0: none was */
+    bool under_way;
+    bool base;
+    int64_t offset;         /* at the beginning */
+    uint32_t now_s;
+    size_t removed_cursor;  /* in removed: what has been written of it */
+    size_t removed_mark;    /* in removed: what belongs to the one under way */
+    uint32_t cursor;        /* the walk has passed the handles before it ... */
+    uint32_t id_cursor;     /* ... and those of dedup */
+    uint16_t features[FEATURES_MAX]; /* the folded ones, ordered by place ... */
+    uint16_t first[FEATURE_WINDOWS_MAX + 3]; /* ... where those of place k begin */
+    struct segment_writer writer;
+    struct text out;
+    struct text removed;    /* keys dropped since the last stored one, each with its length */
+    bool removed_overflow;  /* the list was given up: the next one is a base */
+};
+
 struct shard {
     const struct rules *rules;
     int32_t partition;
     int64_t start_ms;
+    int64_t *starts_ms; /* the same by feature: one that came later began with it */
     struct lease lease;
 
     /* position and time */
@@ -73,6 +96,7 @@ struct shard {
     int64_t greatest_record_ms;    /* RECORD_NO_TIME before the first */
     int64_t newest_record_ms;      /* of the last record that had one */
     int64_t as_of_ms;              /* last stated; INT64_MIN: never */
+    int64_t due_ms;                /* every key due up to this as_of was made dirty */
 
     /* keys */
     struct pool pool;
@@ -103,6 +127,8 @@ struct shard {
 
     char warming[SHARD_WARMING_MAX];
     int64_t warming_until_ms; /* the as_of at which the list changes next */
+
+    struct checkpointing checkpointing;
 
     unsigned observed; /* kinds of effects to be told; 0: nobody looks */
     effect_observer *observer;
@@ -141,6 +167,23 @@ void entity_clean(struct shard *shard, uint32_t handle); /* takes it from its qu
 static inline int64_t entity_phase_ms(const struct entity *entity)
 {
     return (int64_t)(entity->hash % WINDOW_PHASE_MODULUS_MS);
+}
+
+/* Releases sessions and panes. */
+void entity_release_state(struct shard *shard, struct entity *entity);
+
+/* ---- checkpointsave.c ---- */
+/* Copies the key as it was at the beginning of the checkpoint under way. */
+void checkpoint_first_touch(struct shard *shard, uint32_t handle);
+/* The key will not be in the next checkpoint. */
+void checkpoint_key_removed(struct shard *shard, const struct entity *entity);
+/* The same for an id of dedup that is about to go; the context is the shard. */
+void checkpoint_id_leaves(void *context, uint32_t handle);
+/* To be called before anything of the key changes that a checkpoint has. */
+static inline void entity_touch(struct shard *shard, uint32_t handle)
+{
+    if (entity_at(shard, handle)->touched != shard->checkpointing.epoch)
+        checkpoint_first_touch(shard, handle);
 }
 
 /* ---- apply.c ---- */
