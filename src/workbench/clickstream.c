@@ -319,7 +319,8 @@ struct clickstream *clickstream_open(const struct clickstream_options *options)
     struct clickstream *stream = memory_alloc(sizeof *stream);
     stream->options = *options;
     stream->random.state = options->seed;
-    clickvisit_init(&stream->visits, &stream->random, options->users, options->zipf);
+    clickvisit_init(&stream->visits, &stream->random, options->users, options->zipf,
+                    options->thinking_ms);
     stream->chains = memory_alloc((size_t)options->users * sizeof *stream->chains);
     stream->in_state = memory_alloc((size_t)options->users);
     stream->raw_ms = memory_alloc((size_t)options->partitions * sizeof *stream->raw_ms);

@@ -4,7 +4,6 @@
 
 enum {
     ITEMS = 20000,
-    THINKING_MS = 15000,    /* mean time between two clicks */
     PAUSE_MAX_MS = 1500000, /* a long pause within a visit */
 };
 
@@ -88,7 +87,8 @@ void clickvisit_go_on(struct clickvisits *visits, struct clickvisit visit, int64
     if (visit.type == CLICK_OTHER)
         return;
     visit.first = false;
-    visit.next_ms = now_ms + 500 + (int64_t)clickrandom_exponential(visits->random, THINKING_MS);
+    visit.next_ms = now_ms + 500 + (int64_t)clickrandom_exponential(visits->random,
+                                                                    (double)visits->thinking_ms);
     if (clickrandom_unit(visits->random) < 0.02)
         visit.next_ms += clickrandom_below(visits->random, PAUSE_MAX_MS);
     push_visit(visits, visit);
@@ -121,9 +121,9 @@ void clickvisit_click(struct clickvisits *visits, struct clickvisit *visit, doub
 }
 
 void clickvisit_init(struct clickvisits *visits, struct clickrandom *random, int64_t users,
-                     double zipf)
+                     double zipf, int64_t thinking_ms)
 {
-    *visits = (struct clickvisits){.random = random};
+    *visits = (struct clickvisits){.random = random, .thinking_ms = thinking_ms};
     clickrandom_zipf_init(&visits->users, users, zipf);
     clickrandom_zipf_init(&visits->items, ITEMS, 1);
     visits->heap = memory_alloc((CLICKVISITS_MAX + 1) * sizeof *visits->heap);

@@ -23,12 +23,13 @@ struct clickvisit {
 struct clickvisits {
     struct clickrandom *random; /* borrowed */
     struct clickrandom_zipf users, items;
+    int64_t thinking_ms;     /* mean time between two clicks of a visit */
     struct clickvisit *heap; /* by next_ms */
     size_t count;
 };
 
 void clickvisit_init(struct clickvisits *visits, struct clickrandom *random, int64_t users,
-                     double zipf);
+                     double zipf, int64_t thinking_ms);
 void clickvisit_fini(struct clickvisits *visits);
 /* Takes the visit whose click is due at now_ms; a new one when none is. */
 struct clickvisit clickvisit_next(struct clickvisits *visits, int64_t now_ms);

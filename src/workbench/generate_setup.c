@@ -76,6 +76,7 @@ static int read_rules(const struct generate_options *options, struct clickstream
     out->seed = (uint64_t)options->seed;
     out->users = options->users;
     out->zipf = options->zipf;
+    out->thinking_ms = options->thinking;
     out->v1_share = options->v1_share;
     out->out_of_orderness_ms = options->out_of_orderness;
     out->max_future_skew_ms = options->max_future_skew;

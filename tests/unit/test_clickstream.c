@@ -27,6 +27,7 @@ static struct clickstream_options options_of(uint64_t seed)
         .seed = seed,
         .users = USERS,
         .zipf = 0.99,
+        .thinking_ms = 15000,
         .partitions = PARTITIONS,
         .start_ms = 1790000000000,
         .interval_ms = 4000,
@@ -290,6 +291,30 @@ static void test_payloads(void **state)
     clickstream_close(stream);
 }
 
+/* ---- how fast visits go down the funnel ---- */
+
+static int purchases(int64_t thinking_ms)
+{
+    struct clickstream_options options = options_of(3);
+    options.interval_ms = 10; /* 30 s of the shop */
+    options.thinking_ms = thinking_ms;
+    struct clickstream *stream = clickstream_open(&options);
+    struct clickstream_record record;
+    int count = 0;
+    for (int i = 0; i < 3000; i++) {
+        clickstream_next(stream, &record);
+        count += record.click && record.click->type == CLICK_PURCHASE;
+    }
+    clickstream_close(stream);
+    return count;
+}
+
+static void test_thinking(void **state)
+{
+    (void)state;
+    assert_true(purchases(1500) > 3 * purchases(15000) + 10);
+}
+
 /* ---- parts ---- */
 
 static void test_partitions(void **state)
@@ -338,7 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_seeds),    cmocka_unit_test(test_fates),
         cmocka_unit_test(test_payloads), cmocka_unit_test(test_partitions),
-        cmocka_unit_test(test_zipf),
+        cmocka_unit_test(test_zipf),     cmocka_unit_test(test_thinking),
     };
     return cmocka_run_group_tests(tests, codec_setup, codec_teardown);
 }
