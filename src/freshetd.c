@@ -157,6 +157,8 @@ static void publish(struct daemon *daemon)
         http_publish(daemon->http, HTTP_READYZ, ready ? 200 : 503, out.data, out.len);
         text_clear(&out);
         status_screen(engine, &out);
+        text_append_char(&out, '\n');
+        status_shards(engine, &out);
         http_publish(daemon->http, HTTP_STATUS, 200, out.data, out.len);
     }
     text_free(&out);

@@ -45,3 +45,12 @@ uint64_t histogram_at_most(const struct histogram *histogram, int64_t limit)
         below += histogram->counts[k];
     return below;
 }
+
+void histogram_difference(const struct histogram *now, const struct histogram *before,
+                          struct histogram *out)
+{
+    for (int k = 0; k < HISTOGRAM_BUCKETS; k++)
+        out->counts[k] = now->counts[k] - before->counts[k];
+    out->count = now->count - before->count;
+    out->sum = now->sum - before->sum;
+}

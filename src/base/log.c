@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "text.h"
@@ -180,17 +179,6 @@ static void append_formatted(struct text *out, const char *format, va_list *argu
 
 /* ---- the line ---- */
 
-static void append_time(struct text *out, int64_t ms)
-{
-    char date[32];
-    struct tm tm;
-    int64_t seconds = ms / 1000 - (ms % 1000 < 0);
-    time_t clock = (time_t)seconds;
-    gmtime_r(&clock, &tm);
-    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
-    text_printf(out, "%s.%03dZ", date, (int)(ms - seconds * 1000));
-}
-
 /* Length of the value at pair: a quoted string with its quotes, or all up to a blank. */
 static size_t value_length(const char *value)
 {
@@ -256,7 +244,7 @@ static void build_logfmt(struct text *line, const struct log_sink *sink, int64_t
 {
     if (sink->with_time) {
         text_append_string(line, "ts=");
-        append_time(line, now_ms);
+        text_append_event_time(line, now_ms);
         text_append_char(line, ' ');
     }
     text_printf(line, "level=%s event=%s", levels[level].name, event);
@@ -275,7 +263,7 @@ static void build_json(struct text *line, const struct log_sink *sink, int64_t n
     text_append_char(line, '{');
     if (sink->with_time) {
         text_append_string(line, "\"ts\":\"");
-        append_time(line, now_ms);
+        text_append_event_time(line, now_ms);
         text_append_string(line, "\",");
     }
     text_printf(line, "\"level\":\"%s\",\"event\":\"%s\"", levels[level].name, event);

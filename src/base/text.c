@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "expect.h"
 #include "pool.h"
@@ -185,4 +186,26 @@ void text_append_duration(struct text *text, int64_t ms)
             text_append_string(text, steps[k].unit);
         }
     }
+}
+
+void text_append_event_time(struct text *text, int64_t ms)
+{
+    static const int64_t first_ms = -62135596800000, last_ms = 253402300799999;
+    char date[96]; /* room for what gcc believes that the numbers can be */;
+    struct tm tm;
+    if (ms == INT64_MIN || ms == INT64_MAX) {
+        text_append_char(text, '-');
+        return;
+    }
+    if (ms < first_ms || ms > last_ms) {
+        text_append_long(text, ms);
+        return;
+    }
+    int64_t seconds = ms / 1000 - (ms % 1000 < 0);
+    time_t clock = (time_t)seconds;
+    gmtime_r(&clock, &tm);
+    tm.tm_year += 1900;
+    snprintf(date, sizeof date, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year, tm.tm_mon + 1,
+             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ms - seconds * 1000));
+    text_append_string(text, date);
 }

@@ -53,12 +53,12 @@ static const char documentation[] =
     "  explain KEY     why the row of a key is what it is\n"
     "  get KEY         the row of a key as it would be written now\n"
     "  health          is it alive? For health checks of containers\n"
-    "  help            all commands of the daemon, any of which may be given:\n"
-    "                  lag, shards, fates, features, schemas, metrics, pause, resume,\n"
-    "                  flush, drain, resync, config get PATTERN, log level LEVEL, ...\n"
+    "  help            all commands of the daemon, any of which may be given: lag,\n"
+    "                  shards, fates, features, schemas, metrics, pause, resume,\n"
+    "                  flush, drain, resync, config get PATTERN, log level LEVEL ...\n"
     "\n"
-    "With --json, status, info, shards, lag and fates print INFO's values as objects; other "
-    "answers are printed as strings, numbers and lists.\n"
+    "With --json, status, info, shards, lag and fates print INFO's values as objects, get and "
+    "config get an object of strings; other answers are printed as strings, numbers and lists.\n"
     "\n"
     "Exit status: 0 done; 1 the daemon answered with an error, or is not ready; 2 wrong usage; "
     "3 no daemon could be reached.";
@@ -110,7 +110,8 @@ static error_t parse_option(int key, char *value, struct argp_state *state)
 
 static int unreachable_daemon(const struct ctl_link *link)
 {
-    fprintf(stderr, "freshetctl: %s\n", link->error);
+    fprintf(stderr, "freshetctl: %s (is freshetd running? -s names another socket)\n",
+            link->error);
     return CTL_EXIT_UNREACHABLE;
 }
 
@@ -159,6 +160,31 @@ static void append_json(const redisReply *reply, struct text *out)
     }
 }
 
+/* Lines of a name, blanks and a value as an object of strings, as HGETALL gives a model a row. */
+static void append_json_object(const redisReply *reply, struct text *out)
+{
+    text_append_char(out, '{');
+    for (size_t i = 0; i < reply->elements; i++) {
+        const char *line = reply->element[i]->str;
+        size_t name = strcspn(line, " "), value = name + strspn(line + name, " ");
+        text_append_string(out, i == 0 ? "" : ", ");
+        text_append_json_string(out, line, name);
+        text_append_string(out, ": ");
+        if (strcmp(line + value, "(null)") == 0)
+            text_append_string(out, "null");
+        else
+            text_append_json_string(out, line + value, strlen(line + value));
+    }
+    text_append_char(out, '}');
+}
+
+static bool is_object(const struct arguments *arguments)
+{
+    return strcasecmp(arguments->words[0], "get") == 0 ||
+           (strcasecmp(arguments->words[0], "config") == 0 && arguments->count > 1 &&
+            strcasecmp(arguments->words[1], "get") == 0);
+}
+
 static int print_text(struct text *text)
 {
     text_append_char(text, '\n');
@@ -178,7 +204,10 @@ static int pass_through(struct ctl_link *link, struct arguments *arguments)
         status = CTL_EXIT_REFUSED;
     } else if (arguments->json) {
         struct text out = {0};
-        append_json(reply, &out);
+        if (is_object(arguments) && reply->type == REDIS_REPLY_ARRAY)
+            append_json_object(reply, &out);
+        else
+            append_json(reply, &out);
         print_text(&out);
     } else {
         print_plain(reply, 0);

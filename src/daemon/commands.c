@@ -36,8 +36,11 @@ static void answer_status(struct control_request *request)
 static void answer_info(struct control_request *request)
 {
     struct text out = {0};
-    status_info(engine_of(request), request->count ? request->arguments[0] : NULL, &out);
-    control_reply_text(request->client, out.data ? out.data : "", out.len);
+    if (status_info(engine_of(request), request->count ? request->arguments[0] : NULL, &out))
+        control_reply_text(request->client, out.data, out.len);
+    else
+        control_reply_error(request->client, "no such section; there are server, stream, redis, "
+                                             "fates and shards, and all without one");
     text_free(&out);
 }
 
@@ -80,8 +83,6 @@ static void answer_schemas(struct control_request *request)
 {
     struct text out = {0};
     status_schemas(engine_of(request), &out);
-    if (out.len == 0)
-        text_append_string(&out, "no writer schema was needed yet\n");
     reply_lines(request, &out);
 }
 

@@ -170,7 +170,7 @@ static void add_reach(struct table *table, const struct feature_set *set,
 void dump_features(const struct feature_set *set, struct table *table)
 {
     static const char *const columns[] = {"feature", "type",    "operator", "argument", "over",
-                                          "hop",     "default", "where",    "by",       "on"};
+                                          "hop",     "default", "by",       "on",       "where"};
     set_head(table, columns, 10, "freshet-features", "features", "The features in use.");
     struct text text = {0};
     for (int i = 0; i < set->count; i++) {
@@ -192,14 +192,14 @@ void dump_features(const struct feature_set *set, struct table *table)
         if (feature->has_fallback)
             jsonout_value(&text, feature->fallback);
         table_add(table, feature->has_fallback ? text.data : "");
-        table_add(table,
-                  feature->where >= 0 ? expr_canonical(set->predicates[feature->where]) : "");
         text_clear(&text);
         if (feature->by >= 0)
             text_printf(&text, "%s cap %u", expr_canonical(set->arguments[feature->by]),
                         feature->cap);
         table_add(table, feature->by >= 0 ? text.data : "");
         table_add(table, feature->on_session ? "session" : "");
+        table_add(table,
+                  feature->where >= 0 ? expr_canonical(set->predicates[feature->where]) : "");
     }
     text_free(&text);
 }

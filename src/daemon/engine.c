@@ -14,6 +14,7 @@ enum {
     IDENTITY_MS = 1000,  /* how often consumed = in flight + sum of fates is checked */
     TTL_STEP_MS = 100,   /* how often the walk over TTLs makes a step */
     TTL_STEPS = 8,       /* a walk over all keys takes an eighth of the TTL */
+    RECENT_MS = 30000,   /* how often engine_recent forgets; it goes back up to twice as far */
     PROGRESS_MS = 5000,  /* how often catching up is said ... */
     PROGRESS_LAG = 10000, /* ... while more records than these wait */
     POLL_ROUNDS = 4,     /* polls in one turn of the loop */
@@ -38,6 +39,15 @@ uint64_t engine_in_flight(const struct engine *engine)
     for (int k = 0; k < engine->partition_count; k++)
         waiting += engine->partitions[k]->fifo_count;
     return waiting;
+}
+
+void engine_recent(const struct engine *engine, struct histogram *event_to_visible_ms,
+                   struct histogram *redis_write_us)
+{
+    const struct engine_past *past = &engine->past[1];
+    histogram_difference(&engine->event_to_visible_ms, &past->event_to_visible_ms,
+                         event_to_visible_ms);
+    histogram_difference(&engine->redis_write_us, &past->redis_write_us, redis_write_us);
 }
 
 bool engine_clean(const struct engine *engine)
@@ -184,6 +194,12 @@ static void run_periodic(struct engine *engine)
             watch_log_end(engine, engine->partitions[k]);
         assignment_restart_due(engine);
     }
+    if (mono_time_diff(now, engine->last_past).ms >= RECENT_MS) {
+        engine->last_past = now;
+        engine->past[1] = engine->past[0];
+        engine->past[0] =
+            (struct engine_past){engine->event_to_visible_ms, engine->redis_write_us};
+    }
     if (mono_time_diff(now, engine->last_ttl).ms >= TTL_STEP_MS) {
         engine->last_ttl = now;
         for (int k = 0; k < engine->partition_count; k++)
@@ -309,6 +325,7 @@ struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model 
     engine->config = config;
     engine->model = model;
     engine->started = engine_now(engine);
+    engine->last_past = engine->started;
     engine->polled_capacity = (int)config->kafka_batch;
     engine->polled = memory_alloc((size_t)engine->polled_capacity * sizeof *engine->polled);
     expect_context.topic = config->kafka_topic;

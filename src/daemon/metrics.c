@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "decimal.h"
 #include "expect.h"
 #include "status.h"
 
@@ -152,9 +153,19 @@ static double partition_value(const struct partition *partition, enum metric_id 
 
 /* ---- output ---- */
 
+/* The rest of a line. */
+static void append_number(struct text *out, double value)
+{
+    char digits[DECIMAL_MAX];
+    text_append_char(out, ' ');
+    text_append(out, digits, decimal_format(digits, value));
+    text_append_char(out, '\n');
+}
+
 static void sample(const struct scrape *scrape, double value)
 {
-    text_printf(scrape->out, "%s %.17g\n", scrape->row->name, value);
+    text_append_string(scrape->out, scrape->row->name);
+    append_number(scrape->out, value);
 }
 
 static void labelled(const struct scrape *scrape, const char *label, uint64_t value)
@@ -166,10 +177,11 @@ static void labelled(const struct scrape *scrape, const char *label, uint64_t va
 static void append_partitions(const struct scrape *scrape, enum metric_id id)
 {
     const struct engine *engine = scrape->engine;
-    for (int k = 0; k < engine->partition_count; k++)
-        text_printf(scrape->out, "%s{topic=\"%s\",partition=\"%d\"} %.17g\n", scrape->row->name,
-                    engine->config->kafka_topic, engine->partitions[k]->id,
-                    partition_value(engine->partitions[k], id));
+    for (int k = 0; k < engine->partition_count; k++) {
+        text_printf(scrape->out, "%s{topic=\"%s\",partition=\"%d\"}", scrape->row->name,
+                    engine->config->kafka_topic, engine->partitions[k]->id);
+        append_number(scrape->out, partition_value(engine->partitions[k], id));
+    }
 }
 
 /* unit: numbers of the histogram in a second. */
@@ -183,9 +195,10 @@ static void append_histogram(const struct scrape *scrape, const struct histogram
     for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++)
         text_printf(scrape->out, "%s_bucket{le=\"%g\"} %llu\n", name, limits[k],
                     (unsigned long long)histogram_at_most(histogram, (int64_t)(limits[k] * unit)));
-    text_printf(scrape->out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum %.17g\n%s_count %llu\n", name,
-                (unsigned long long)histogram->count, name, (double)histogram->sum / unit, name,
-                (unsigned long long)histogram->count);
+    text_printf(scrape->out, "%s_bucket{le=\"+Inf\"} %llu\n%s_sum", name,
+                (unsigned long long)histogram->count, name);
+    append_number(scrape->out, (double)histogram->sum / unit);
+    text_printf(scrape->out, "%s_count %llu\n", name, (unsigned long long)histogram->count);
 }
 
 static void append_fates(const struct scrape *scrape)

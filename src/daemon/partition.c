@@ -162,13 +162,17 @@ void partition_update_pauses(struct partition *partition)
                                                                                    : bound));
 }
 
+int64_t partition_end(const struct partition *partition)
+{
+    const struct kafka *kafka = partition->engine->kafka;
+    int64_t end = kafka ? kafka_high_watermark(kafka, partition->id) : -1;
+    return end > partition->extent.end ? end : partition->extent.end;
+}
+
 int64_t partition_lag(const struct partition *partition)
 {
     struct shard_status status;
     shard_status(partition->shard, &status);
-    const struct kafka *kafka = partition->engine->kafka;
-    int64_t end = kafka ? kafka_high_watermark(kafka, partition->id) : -1;
-    if (end < partition->extent.end)
-        end = partition->extent.end;
+    int64_t end = partition_end(partition);
     return end > status.next_offset ? end - status.next_offset : 0;
 }

@@ -32,15 +32,19 @@ static void info_stream(const struct engine *engine, struct text *out)
     text_printf(out,
                 "partitions:%d\r\nconsumed:%llu\r\nin_flight:%llu\r\nrecords_per_second:%.0f\r\n"
                 "lag:%lld\r\nwatermark_ms:%lld\r\nwatermark_lag_ms:%lld\r\nkeys:%llu\r\n"
-                "sessions_live:%llu\r\nstate_bytes:%llu\r\nheld:%d\r\n",
+                "state_bytes:%llu\r\nheld:%d\r\nsessions_live:%llu\r\nsessions_opened:%llu\r\n"
+                "sessions_closed:%llu\r\nsessions_merged:%llu\r\nsessions_corrected:%llu\r\n",
                 engine->partition_count,
                 (unsigned long long)(engine->totals.consumed - engine->totals.dropped),
                 (unsigned long long)engine_in_flight(engine), engine->records_per_s,
                 (long long)status_lag(engine),
                 (long long)(watermark.ms == INT64_MIN ? -1 : watermark.ms),
                 (long long)(watermark.ms == INT64_MIN ? -1 : present_wall_ms() - watermark.ms),
-                (unsigned long long)total.keys, (unsigned long long)total.sessions_live,
-                (unsigned long long)total.state_bytes, total.held);
+                (unsigned long long)total.keys, (unsigned long long)total.state_bytes, total.held,
+                (unsigned long long)total.sessions_live, (unsigned long long)total.sessions_opened,
+                (unsigned long long)total.sessions_closed,
+                (unsigned long long)total.sessions_merged,
+                (unsigned long long)total.sessions_corrected);
     text_append_string(out, "alarms:");
     status_alarms(engine, name_alarm, out);
     text_append_string(out, "\r\n");
@@ -51,21 +55,27 @@ static void info_redis(const struct engine *engine, struct text *out)
     struct shard_status total;
     status_total(engine, &total);
     const struct redis_health *health = redis_health(engine->redis);
+    struct histogram visible_ms, write_us;
+    engine_recent(engine, &visible_ms, &write_us);
     text_printf(out,
                 "redis_state:%s\r\nredis_version:%s\r\nredis_error:%s\r\n"
                 "redis_rows_written:%llu\r\nredis_batches:%llu\r\nredis_inflight_bytes:%llu\r\n"
                 "dirty:%llu\r\ndirty_decay:%llu\r\n"
                 "inflight_rows:%llu\r\nunsynced:%llu\r\nevent_rows:%llu\r\ndecay_rows:%llu\r\n"
-                "event_to_visible_p50_ms:%lld\r\nevent_to_visible_p99_ms:%lld\r\n",
-                redis_error_trouble_name(health->trouble), health->info.version, health->error,
+                "event_to_visible_p50_ms:%lld\r\nevent_to_visible_p99_ms:%lld\r\n"
+                "redis_write_p99_ms:%lld\r\n",
+                health->trouble == REDIS_TROUBLE_NONE ? "ok"
+                                                      : redis_error_trouble_name(health->trouble),
+                health->info.version, health->error,
                 (unsigned long long)engine->totals.rows_written,
                 (unsigned long long)engine->totals.batches_ok,
                 (unsigned long long)redis_inflight_bytes(engine->redis),
                 (unsigned long long)total.dirty, (unsigned long long)total.dirty_decay,
                 (unsigned long long)total.inflight, (unsigned long long)total.unsynced,
                 (unsigned long long)total.event_rows, (unsigned long long)total.decay_rows,
-                (long long)histogram_quantile(&engine->event_to_visible_ms, 0.5),
-                (long long)histogram_quantile(&engine->event_to_visible_ms, 0.99));
+                (long long)histogram_quantile(&visible_ms, 0.5),
+                (long long)histogram_quantile(&visible_ms, 0.99),
+                (long long)histogram_quantile(&write_us, 0.99) / 1000);
 }
 
 static void info_fates(const struct engine *engine, struct text *out)
@@ -92,7 +102,7 @@ static void info_shards(const struct engine *engine, struct text *out)
     }
 }
 
-void status_info(const struct engine *engine, const char *section, struct text *out)
+bool status_info(const struct engine *engine, const char *section, struct text *out)
 {
     static const struct {
         const char *name;
@@ -101,6 +111,11 @@ void status_info(const struct engine *engine, const char *section, struct text *
         {"Server", info_server}, {"Stream", info_stream}, {"Redis", info_redis},
         {"Fates", info_fates},   {"Shards", info_shards},
     };
+    static const char *const all[] = {"all", "everything", "default"}; /* as clients of Redis ask */
+    for (size_t k = 0; section && k < sizeof all / sizeof all[0]; k++)
+        if (strcasecmp(section, all[k]) == 0)
+            section = NULL;
+    size_t before = out->len;
     for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++) {
         if (section && strcasecmp(section, sections[k].name) != 0)
             continue;
@@ -108,4 +123,5 @@ void status_info(const struct engine *engine, const char *section, struct text *
         sections[k].append(engine, out);
         text_append_string(out, "\r\n");
     }
+    return out->len > before;
 }

@@ -1,26 +1,9 @@
 /* Screens and listings for operators. */
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "hash.h"
-#include "rowhash.h"
+#include "dump.h"
 #include "status.h"
-
-enum { TIME_TEXT = 40 };
-
-static const char *time_text(int64_t ms, char out[TIME_TEXT])
-{
-    if (ms == INT64_MIN || ms == INT64_MAX)
-        return "-";
-    time_t second = (time_t)clock_floor_div(ms, 1000);
-    struct tm parts;
-    if (!gmtime_r(&second, &parts))
-        return "-";
-    size_t len = strftime(out, TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(out + len, TIME_TEXT - len, ".%03dZ", (int)(ms - (int64_t)second * 1000));
-    return out;
-}
+#include "table.h"
 
 static const char *state_text(const struct engine *engine)
 {
@@ -62,19 +45,19 @@ static void screen_alarm(void *context, const char *name, const char *sentence)
 static void screen_stream(const struct engine *engine, const struct shard_status *total,
                           struct text *out)
 {
-    char time[TIME_TEXT];
     text_printf(out, "topic      %s, group %s, %d of %d partitions", engine->config->kafka_topic,
                 engine->config->kafka_group_id, engine->partition_count,
                 engine->topic.partition_count);
     if (engine->topic.timestamp_type[0])
         text_printf(out, ", record time %s", engine->topic.timestamp_type);
-    text_printf(out, "\nstream     %llu consumed, %.0f/s, ",
+    text_printf(out, "\nstream     %llu records consumed, %.0f/s, ",
                 (unsigned long long)(engine->totals.consumed - engine->totals.dropped),
                 engine->records_per_s);
     append_progress(engine, out);
     text_printf(out, "%s\n", total->held ? "; replaying, rows are held" : "");
     struct event_time watermark = status_watermark(engine);
-    text_printf(out, "watermark  %s", time_text(watermark.ms, time));
+    text_append_string(out, "watermark  ");
+    text_append_event_time(out, watermark.ms);
     if (watermark.ms != INT64_MIN) {
         text_append_string(out, ", ");
         text_append_duration(out, (present_wall_ms() - watermark.ms) / 1000 * 1000);
@@ -95,20 +78,24 @@ static void screen_redis(const struct engine *engine, const struct shard_status 
                          struct text *out)
 {
     const struct redis_health *health = redis_health(engine->redis);
+    struct histogram visible_ms, write_us;
+    engine_recent(engine, &visible_ms, &write_us);
     text_printf(out, "redis      %s",
-                health->trouble == REDIS_TROUBLE_NONE ? "takes rows"
-                                                      : redis_error_trouble_name(health->trouble));
+                health->trouble != REDIS_TROUBLE_NONE ? redis_error_trouble_name(health->trouble)
+                : health->connected                   ? "takes rows"
+                                                      : "connecting");
     if (health->info.version[0])
         text_printf(out, ", version %s", health->info.version);
     text_printf(out,
-                ", %llu rows written (%llu by decay), %llu dirty, %llu in flight\n"
-                "freshness  event to visible p50 %lld ms, p99 %lld ms; Redis batch p99 %lld ms\n",
+                ", batches p99 %lld ms\n"
+                "rows       %llu written (%llu because time passed), %llu dirty, %llu in flight\n"
+                "freshness  event to visible p50 %lld ms, p99 %lld ms in the last minute\n",
+                (long long)histogram_quantile(&write_us, 0.99) / 1000,
                 (unsigned long long)engine->totals.rows_written,
                 (unsigned long long)total->decay_rows, (unsigned long long)total->dirty,
                 (unsigned long long)total->inflight,
-                (long long)histogram_quantile(&engine->event_to_visible_ms, 0.5),
-                (long long)histogram_quantile(&engine->event_to_visible_ms, 0.99),
-                (long long)histogram_quantile(&engine->redis_write_us, 0.99) / 1000);
+                (long long)histogram_quantile(&visible_ms, 0.5),
+                (long long)histogram_quantile(&visible_ms, 0.99));
 }
 
 static void screen_fates(const struct engine *engine, struct text *out)
@@ -140,53 +127,94 @@ void status_screen(const struct engine *engine, struct text *out)
 
 /* ---- listings ---- */
 
-static void append_pauses(const struct partition *partition, struct text *out)
+static void append_state(const struct partition *partition, const struct shard_status *status,
+                         struct text *out)
 {
-    static const char *const names[] = {"operator", "schema", "dirty", "rejects"};
-    bool any = false;
-    for (unsigned k = 0; k < sizeof names / sizeof names[0]; k++) {
+    static const char *const leases[] = {"no lease", "acquiring", "owner", "fenced", "dropped"};
+    static const char *const pauses[] = {"operator", "schema", "dirty", "rejects"};
+    const struct lease *lease = shard_lease(partition->shard);
+    text_append_string(out, leases[lease->state]);
+    text_append_string(out, status->held ? ", replaying" : "");
+    text_append_string(out, partition->idle ? ", idle" : "");
+    text_append_string(out, lease->resync != LEASE_SYNCED ? ", resync" : "");
+    const char *before = ", paused by ";
+    for (unsigned k = 0; k < sizeof pauses / sizeof pauses[0]; k++) {
         if (!(partition->paused & 1U << k))
             continue;
-        text_printf(out, "%s%s", any ? "+" : "paused by ", names[k]);
-        any = true;
+        text_printf(out, "%s%s", before, pauses[k]);
+        before = "+";
     }
+}
+
+static void add_time(struct table *table, struct event_time time)
+{
+    struct text text = {0};
+    text_append_event_time(&text, time.ms);
+    table_add(table, text.data);
+    text_free(&text);
+}
+
+/* A number that is not known, or not of interest, is negative. */
+static void add_number(struct table *table, int64_t number)
+{
+    if (number < 0)
+        table_add(table, "-");
+    else
+        table_add_long(table, number);
+}
+
+static void render_flat(struct table *table, struct text *out)
+{
+    table->is_flat = true;
+    table_render(table, TABLE_TEXT, out);
+    table_free(table);
 }
 
 void status_shards(const struct engine *engine, struct text *out)
 {
-    text_printf(out, "%-9s %12s %12s %8s %-24s %-24s %9s %8s %s\n", "partition", "offset", "hold",
-                "lag", "watermark", "as_of", "keys", "dirty", "state");
+    static const char *const columns[] = {"partition", "offset", "end",   "lag",   "watermark",
+                                          "as_of",     "keys",   "dirty", "hold",  "state"};
+    struct table table = {.columns = columns, .column_count = 10, .right = 0x1cf};
     for (int k = 0; k < engine->partition_count; k++) {
-        struct partition *partition = engine->partitions[k];
+        const struct partition *partition = engine->partitions[k];
+        const struct lease *lease = shard_lease(partition->shard);
         struct shard_status status;
         shard_status(partition->shard, &status);
-        const struct lease *lease = shard_lease(partition->shard);
-        char watermark[TIME_TEXT];
-        char as_of[TIME_TEXT];
-        text_printf(out, "%-9d %12lld %12lld %8lld %-24s %-24s %9llu %8llu ", partition->id,
-                    (long long)status.next_offset,
-                    (long long)(lease->hold == INT64_MAX ? -1 : lease->hold),
-                    (long long)partition_lag(partition), time_text(status.watermark.ms, watermark),
-                    time_text(status.as_of.ms, as_of), (unsigned long long)status.keys,
-                    (unsigned long long)status.dirty);
-        static const char *const leases[] = {"no lease", "acquiring", "owner", "fenced",
-                                             "dropped"};
-        text_append_string(out, leases[lease->state]);
-        text_append_string(out, status.held ? ", replaying" : "");
-        text_append_string(out, partition->idle ? ", idle" : "");
-        text_append_string(out, lease->resync != LEASE_SYNCED ? ", resync" : "");
-        text_append_string(out, partition->paused ? ", " : "");
-        append_pauses(partition, out);
-        text_append_char(out, '\n');
+        bool is_held = lease->hold != INT64_MAX && lease->hold >= status.next_offset;
+        table_add_long(&table, partition->id);
+        table_add_long(&table, status.next_offset);
+        add_number(&table, partition_end(partition));
+        table_add_long(&table, partition_lag(partition));
+        add_time(&table, status.watermark);
+        add_time(&table, status.as_of);
+        table_add_long(&table, (int64_t)status.keys);
+        table_add_long(&table, (int64_t)status.dirty);
+        add_number(&table, is_held ? lease->hold : -1);
+        struct text state = {0};
+        append_state(partition, &status, &state);
+        table_add(&table, state.data);
+        text_free(&state);
     }
+    render_flat(&table, out);
 }
 
 void status_lags(const struct engine *engine, struct text *out)
 {
-    for (int k = 0; k < engine->partition_count; k++)
-        text_printf(out, "%s/%d %lld\n", engine->config->kafka_topic, engine->partitions[k]->id,
-                    (long long)partition_lag(engine->partitions[k]));
-    text_printf(out, "total %lld\n", (long long)status_lag(engine));
+    static const char *const columns[] = {"partition", "offset", "end", "lag"};
+    struct table table = {.columns = columns, .column_count = 4, .right = 0xf};
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct shard_status status;
+        shard_status(engine->partitions[k]->shard, &status);
+        table_add_long(&table, engine->partitions[k]->id);
+        table_add_long(&table, status.next_offset);
+        add_number(&table, partition_end(engine->partitions[k]));
+        table_add_long(&table, partition_lag(engine->partitions[k]));
+    }
+    table_add(&table, "all");
+    table_add(&table, "");
+    table_add(&table, "");
+    add_number(&table, status_lag(engine));
+    render_flat(&table, out);
 }
 
 void status_fates(const struct engine *engine, struct text *out)
@@ -204,107 +232,46 @@ void status_fates(const struct engine *engine, struct text *out)
                 consumed == waiting + sum ? "holds" : "VIOLATED");
 }
 
-static bool is_warming(const struct engine *engine, const char *name)
-{
-    size_t len = strlen(name);
-    for (int k = 0; k < engine->partition_count; k++) {
-        struct shard_status status;
-        shard_status(engine->partitions[k]->shard, &status);
-        for (const char *at = status.warming; at && (at = strstr(at, name)); at += len)
-            if ((at == status.warming || at[-1] == ',') && (at[len] == ',' || at[len] == '\0'))
-                return true;
-    }
-    return false;
-}
-
 void status_features(const struct engine *engine, struct text *out)
 {
     const struct feature_set *set = engine->model->set;
+    struct table table = {0};
     text_printf(out, "version %016llx, %d features, reach ", (unsigned long long)set->version,
                 set->count);
     text_append_duration(out, config_reach_ms(engine->config, set));
-    text_append_char(out, '\n');
-    for (int k = 0; k < set->count; k++) {
-        const struct feature *feature = &set->features[k];
-        text_printf(out, "%-24s %-20s ", feature->name, operator_rows[feature->op].name);
-        if (feature->window >= 0)
-            feature_window_append(out, &set->windows[feature->window]);
-        else
-            text_append_string(out, operator_rows[feature->op].scope == DERIVED ? "derived"
-                                                                                : "session");
-        text_printf(out, " %s\n", is_warming(engine, feature->name) ? "warming" : "ready");
+    text_append_string(out, "\n");
+    for (int k = 0; k < engine->partition_count; k++) {
+        struct shard_status status;
+        shard_status(engine->partitions[k]->shard, &status);
+        if (status.warming)
+            text_printf(out, "warming in partition %d: %s\n", engine->partitions[k]->id,
+                        status.warming);
     }
+    dump_features(set, &table);
+    table_render(&table, TABLE_TEXT, out);
+    table_free(&table);
 }
 
 void status_schemas(const struct engine *engine, struct text *out)
 {
     static const char *const states[] = {"waiting", "ready", "unknown"};
+    static const char *const columns[] = {"writer", "state", "records", "errors", "why"};
+    struct table table = {.columns = columns, .column_count = 5, .right = 0xc};
     const struct registry_health *health = writers_registry_health(engine->writers);
     if (health)
         text_printf(out, "registry %s%s\n", health->reachable ? "reachable" : "NOT reachable: ",
                     health->reachable ? "" : health->error);
     for (int k = 0; k < writers_count(engine->writers); k++) {
         const struct writer *writer = writers_at(engine->writers, k);
-        text_printf(out, "%-40s %-8s records %llu errors %llu %s\n", writer->name,
-                    states[writer->state], (unsigned long long)writer->records,
-                    (unsigned long long)writer->errors, writer->why);
+        table_add(&table, writer->name);
+        table_add(&table, states[writer->state]);
+        table_add_long(&table, (int64_t)writer->records);
+        table_add_long(&table, (int64_t)writer->errors);
+        table_add(&table, writer->why);
     }
-}
-
-/* ---- one key ---- */
-
-bool status_row(struct engine *engine, const char *key, size_t len, struct text *out)
-{
-    for (int k = 0; k < engine->partition_count; k++) {
-        struct row row;
-        arena_reset(&engine->arena);
-        if (!shard_peek(engine->partitions[k]->shard, key, len, &engine->arena, &row))
-            continue;
-        for (int f = 0; f < row.set->count; f++) {
-            text_printf(out, "%s ", row.set->features[f].name);
-            if (row.values[f].type == VALUE_NULL)
-                text_append_string(out, "(null)");
-            else
-                rowhash_append_value(&row.values[f], out);
-            text_append_char(out, '\n');
-        }
-        text_printf(out, "_as_of %lld\n_rev %llu\n_v %016llx\n_p %d\n_o %lld\n",
-                    (long long)row.as_of.ms, (unsigned long long)row.rev,
-                    (unsigned long long)row.set->version, row.partition, (long long)row.offset);
-        if (row.warming)
-            text_printf(out, "_w %s\n", row.warming);
-        return true;
-    }
-    return false;
-}
-
-/* The newest late event of the key that is still remembered. */
-static void explain_late(const struct partition *partition, const char *key, size_t len,
-                         struct text *out)
-{
-    uint64_t hash = hash_bytes(key, len);
-    for (uint32_t k = 0; k < ENGINE_LATE_NOTES && k < partition->late_noted; k++) {
-        const struct late_note *note =
-            &partition->late_notes[(partition->late_noted - 1 - k) % ENGINE_LATE_NOTES];
-        if (note->key_hash != hash)
-            continue;
-        text_printf(out, "last late event: offset %lld, %s, ", (long long)note->offset,
-                    fate_rows[note->fate].name);
-        text_append_duration(out, note->late_by_ms);
-        text_printf(out, " behind the watermark: %s\n", fate_rows[note->fate].sentence);
-        return;
-    }
-    text_append_string(out, "last late event: none remembered\n");
-}
-
-bool status_explain(struct engine *engine, const char *key, size_t len, struct text *out)
-{
-    for (int k = 0; k < engine->partition_count; k++) {
-        const struct partition *partition = engine->partitions[k];
-        if (!shard_explain(partition->shard, key, len, out))
-            continue;
-        explain_late(partition, key, len, out);
-        return true;
-    }
-    return false;
+    if (writers_count(engine->writers) > 0)
+        table_render(&table, TABLE_TEXT, out);
+    else
+        text_append_string(out, "no writer schema was needed yet\n");
+    table_free(&table);
 }

@@ -15,6 +15,13 @@ void table_add(struct table *table, const char *text)
     table->cells[table->cell_count++] = memory_strdup(text ? text : "");
 }
 
+void table_add_long(struct table *table, int64_t number)
+{
+    char digits[21];
+    digits[text_format_long(digits, number)] = '\0';
+    table_add(table, digits);
+}
+
 void table_free(struct table *table)
 {
     for (int i = 0; i < table->cell_count; i++)
@@ -42,13 +49,22 @@ static int width(const char *text)
     return columns;
 }
 
+static void text_pad(struct text *out, int columns)
+{
+    for (int i = 0; i < columns; i++)
+        text_append_char(out, ' ');
+}
+
 static void text_line(const struct table *table, const char *const *cells, const int *widths,
                       struct text *out)
 {
-    for (int column = 0; column + 1 < table->column_count; column++) {
+    int columns = table->column_count - !table->is_flat;
+    for (int column = 0; column < columns; column++) {
+        int missing = widths[column] - width(cells[column]);
+        bool is_right = table->right >> column & 1U;
+        text_pad(out, is_right ? missing : 0);
         text_append_string(out, cells[column]);
-        for (int i = width(cells[column]); i < widths[column] + 2; i++)
-            text_append_char(out, ' ');
+        text_pad(out, is_right ? 2 : missing + 2);
     }
     while (out->len > 0 && out->data[out->len - 1] == ' ')
         out->len--;
@@ -59,7 +75,7 @@ static void render_text(const struct table *table, struct text *out)
 {
     int widths[COLUMNS_MAX] = {0};
     int last = table->column_count - 1;
-    for (int column = 0; column < last; column++) {
+    for (int column = 0; column <= last; column++) {
         widths[column] = width(table->columns[column]);
         for (int row = 0; row < row_count(table); row++) {
             int w = width(cell(table, row, column));
@@ -72,7 +88,7 @@ static void render_text(const struct table *table, struct text *out)
         for (int column = 0; column <= last; column++)
             cells[column] = cell(table, row, column);
         text_line(table, cells, widths, out);
-        if (*cells[last])
+        if (*cells[last] && !table->is_flat)
             text_printf(out, "    %s\n", cells[last]);
     }
 }

@@ -50,7 +50,7 @@ void control_help(struct control_request *request)
                     command->access == CONTROL_WRITE ? " (control socket only)" : "");
     }
     if (text.len == 0)
-        control_reply_error(request->client, "no such command: HELP alone lists all");
+        control_reply_error(request->client, "no such command: COMMAND HELP lists all");
     else
         control_reply_lines(request->client, text.data, text.len);
     text_free(&text);
@@ -118,7 +118,7 @@ static void reply_docs(struct control_client *client, const struct control_comma
     control_reply_text(client, "summary", 7);
     control_reply_text(client, command->sentence, strlen(command->sentence));
     control_reply_text(client, "group", 5);
-    control_reply_text(client, "server", 6);
+    control_reply_text(client, "freshet", 7);
     if (!has_arguments)
         return;
     control_reply_text(client, "arguments", 9);
@@ -213,6 +213,14 @@ static void command_list(struct control_request *request)
             reply_lower(request->client, row(request, i)->name, word_len(row(request, i)->name));
 }
 
+/* For redis-cli, which answers HELP itself, and only on a terminal with what is known here. */
+static void command_help(struct control_request *request)
+{
+    struct control_request all = *request;
+    all.count = 0;
+    control_help(&all);
+}
+
 static void command_info(struct control_request *request)
 {
     reply_command_info(request, 1);
@@ -261,6 +269,7 @@ static const struct {
 } builtins[] = {
     {"COMMAND", 1, 1, "COUNT", command_count},
     {"COMMAND", 1, 1, "LIST", command_list},
+    {"COMMAND", 1, 1, "HELP", command_help},
     {"COMMAND", 1, 31, "INFO", command_info},
     {"CLIENT", 2, 2, "SETNAME", ok},
     {"CLIENT", 3, 3, "SETINFO", ok},

@@ -150,6 +150,28 @@ static void log_command(const struct control_request *request)
              arguments, (int)request->client->uid, (int)request->client->pid);
 }
 
+/* A word that begins commands of two words, or one that begins none. redis-cli answers HELP by
+ * itself, so that it would not help here. */
+static void refuse_unknown(struct control_client *client, const struct control_parse *parse)
+{
+    const struct control_options *options = control_client_options(client);
+    struct text known = {0};
+    for (size_t i = 0; i < options->command_count; i++) {
+        const struct control_command *command = &options->commands[i];
+        size_t first = strcspn(command->name, " ");
+        if (parse->lengths[0] == first &&
+            strncasecmp(command->name, parse->arguments[0], first) == 0)
+            text_printf(&known, "%s%s%s%s", known.len ? ", " : "", command->name,
+                        *command->arguments ? " " : "", command->arguments);
+    }
+    if (known.len > 0)
+        control_reply_error(client, "wrong arguments: %s", known.data);
+    else
+        control_reply_error(client, "unknown command '%.64s': COMMAND HELP lists all",
+                            parse->arguments[0]);
+    text_free(&known);
+}
+
 static void run(struct control_client *client, const struct control_parse *parse)
 {
     const struct control_options *options = control_client_options(client);
@@ -164,7 +186,7 @@ static void run(struct control_client *client, const struct control_parse *parse
         return;
     const struct control_command *command = find_command(options, parse, &words);
     if (command == NULL) {
-        control_reply_error(client, "unknown command '%.64s', try HELP", parse->arguments[0]);
+        refuse_unknown(client, parse);
         return;
     }
     request.command = command;

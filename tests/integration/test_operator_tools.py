@@ -73,6 +73,9 @@ def test_redis_cli_one_shot(busy):
     for words, expected in ((["PING"], "PONG"), (["STATUS"], "\nstream "),
                             # HELP it answers by itself, from COMMAND DOCS.
                             (["HELP", "EXPLAIN"], "Why the row"),
+                            (["COMMAND", "HELP"], "Why the row"),
+                            (["INFO", "nothing"], "server, stream, redis, fates and shards"),
+                            (["LAG"], "partition"),
                             (["EXPLAIN", "ada"], "watermark"),
                             (["FATES"], "applied"), (["INFO"], "consumed:20")):
         done = subprocess.run(["redis-cli", "-s", busy.stat_socket, *words], capture_output=True,
@@ -107,6 +110,10 @@ def test_freshetctl(busy):
     assert values["stream"]["consumed"] == 20 and values["fates"]["applied"] == 20
     assert [shard["partition"] for shard in json.loads(ctl(busy, "-j", "shards").stdout)] == [0, 1]
     assert "watermark" in ctl(busy, "explain", "ada").stdout
+    row = json.loads(ctl(busy, "--json", "get", "ada").stdout)
+    assert row["session_events"] == "20" and row["amount_mean_30d"] is None
+    assert json.loads(ctl(busy, "--json", "config", "get", "session.gap").stdout) == {
+        "session.gap": "30m"}
     assert ctl(busy, "explain", "nobody").returncode == 1
     assert ctl(busy, "no-such-command").returncode == 1
     assert ctl(busy).returncode == 2
@@ -152,7 +159,7 @@ def test_http_pages(topic, make_daemon):
     daemon.wait_caught_up()
     wait_for(lambda: get(free_port, "/readyz")[0] == 200, 20, "ready")
     assert get(free_port, "/healthz")[0] == 200
-    assert "<pre>" in get(free_port, "/")[1]
+    assert "<pre>" in get(free_port, "/")[1] and "partition  offset" in get(free_port, "/")[1]
     assert get(free_port, "/nothing")[0] == 404
     metrics = get(free_port, "/metrics")[1]
     assert 'freshet_records_total{fate="applied"} 1' in metrics

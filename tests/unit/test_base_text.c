@@ -191,6 +191,22 @@ static void event_times(void **state)
                                         "2026-1-31T00:00:00Z",
                                         NULL};
     check_units(text_parse_event_time, good, wrong);
+    static const struct unit_case shown[] = {{"1970-01-01T00:00:00.000Z", 0},
+                                             {"2024-02-29T12:34:56.007Z", 1709210096007},
+                                             {"1969-12-31T23:59:59.999Z", -1},
+                                             {"0001-01-01T00:00:00.000Z", -62135596800000},
+                                             {"-62135596800001", -62135596800001},
+                                             {"9999-12-31T23:59:59.999Z", 253402300799999},
+                                             {"253402300800000", 253402300800000},
+                                             {"-", INT64_MIN},
+                                             {"-", INT64_MAX},
+                                             {NULL, 0}};
+    for (const struct unit_case *c = shown; c->string; c++) {
+        struct text text = {0};
+        text_append_event_time(&text, c->expected);
+        assert_string_equal(text.data, c->string);
+        text_free(&text);
+    }
 }
 
 static void bools(void **state)

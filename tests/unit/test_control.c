@@ -284,7 +284,11 @@ static void answers_commands(void **state)
     assert_string_equal(ask(server, fd, "log level debug\n"), "*1\r\n$5\r\ndebug\r\n");
     assert_string_equal(ask(server, fd, "LINES\n"),
                         "*4\r\n+one\r\n+two\\x1b[31m\r\n+\r\n+four\r\n");
-    assert_non_null(strstr(ask(server, fd, "LOG\n"), "-ERR unknown command 'LOG'"));
+    assert_non_null(strstr(ask(server, fd, "LOG\n"), "-ERR wrong arguments: LOG LEVEL"));
+    assert_non_null(strstr(ask(server, fd, "LOG COLOUR\n"), "-ERR wrong arguments: LOG LEVEL"));
+    assert_non_null(strstr(ask(server, fd, "LO\n"),
+                           "-ERR unknown command 'LO': COMMAND HELP lists all"));
+    assert_non_null(strstr(ask(server, fd, "COMMAND HELP\n"), "+PING [message]\r\n"));
     assert_non_null(strstr(ask(server, fd, "LARGE\n"), "-ERR wrong number of arguments: LARGE b"));
     assert_string_equal(ask(server, fd, "LARGE 0\n"), "$0\r\n\r\n");
     assert_non_null(strstr(ask(server, fd, "QUIT\nPING\n"), "+OK\r\nEOF"));

@@ -59,6 +59,26 @@ static void formats(void **state)
                                ".TP\n\\fBgr\xc3\xb6\xc3\x9fte\\fR\n\\&.so it is \\e done.\n");
 }
 
+static void aligned_tables(void **state)
+{
+    (void)state;
+    static const char *const columns[] = {"name", "count", "state"};
+    struct table table = {.columns = columns, .column_count = 3, .right = 1U << 1, .is_flat = true};
+    struct text out = {0};
+    table_add(&table, "a");
+    table_add_long(&table, -7);
+    table_add(&table, "");
+    table_add(&table, "longer");
+    table_add_long(&table, 1234567);
+    table_add(&table, "fine");
+    table_render(&table, TABLE_TEXT, &out);
+    assert_string_equal(out.data, "name      count  state\n"
+                                  "a            -7\n"
+                                  "longer  1234567  fine\n");
+    text_free(&out);
+    table_free(&table);
+}
+
 static void empty_tables(void **state)
 {
     (void)state;
@@ -136,7 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats),
-        cmocka_unit_test(empty_tables),
+        cmocka_unit_test(aligned_tables), cmocka_unit_test(empty_tables),
         cmocka_unit_test(every_dump),
         cmocka_unit_test(sample),
     };

@@ -19,5 +19,8 @@ void histogram_add(struct histogram *histogram, int64_t number); /* negative cou
 int64_t histogram_quantile(const struct histogram *histogram, double share);
 /* How many are at most limit, for cumulative buckets; exact to a bucket. */
 uint64_t histogram_at_most(const struct histogram *histogram, int64_t limit);
+/* What was added to now since it was what before is. */
+void histogram_difference(const struct histogram *now, const struct histogram *before,
+                          struct histogram *out);
 
 #endif

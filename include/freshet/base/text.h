@@ -43,6 +43,9 @@ bool text_parse_bool(const char *string, bool *value);        /* yes no true fal
 /* 2026-01-31T00:00:00[.123][Z|+02:00], or a number of ms since the epoch. */
 bool text_parse_event_time(const char *string, int64_t *ms);
 
+/* 2026-01-31T00:00:00.000Z, which parses back; beyond the years 1 to 9999 the number of ms, and "-"
+ * for INT64_MIN and INT64_MAX, which stand for no time. */
+void text_append_event_time(struct text *text, int64_t ms);
 /* A duration in days to ms that parses back: 90000 -> "1m30s", 0 -> "0"; negative with a minus. */
 void text_append_duration(struct text *text, int64_t ms);
 

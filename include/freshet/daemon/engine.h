@@ -232,6 +232,11 @@ struct engine {
 
     struct engine_totals totals;
     struct histogram event_to_visible_ms;
+    /* What those two were half a minute ago and before: see engine_recent. */
+    struct engine_past {
+        struct histogram event_to_visible_ms, redis_write_us;
+    } past[2];
+    struct mono_time last_past;
     struct histogram decay_delay_ms;
     struct histogram redis_write_us;
     struct histogram loop_us;
@@ -254,6 +259,9 @@ void engine_fatal(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct mono_time engine_now(const struct engine *engine);
 /* Every row that may be written is in Redis. */
+/* The latencies of the last 30 to 60 s, or since the start. */
+void engine_recent(const struct engine *engine, struct histogram *event_to_visible_ms,
+                   struct histogram *redis_write_us);
 bool engine_clean(const struct engine *engine);
 /* Adds the counters of from (not its gauges). */
 void engine_add_counters(struct shard_status *to, const struct shard_status *from);
@@ -284,7 +292,8 @@ void partition_close(struct partition *partition);
 void partition_update_pauses(struct partition *partition);
 /* Every row is written again, and rows without state are swept. */
 void partition_resync(struct partition *partition, enum resync_cause cause);
-int64_t partition_lag(const struct partition *partition); /* -1: not known */
+int64_t partition_end(const struct partition *partition); /* of its log; -1: not known */
+int64_t partition_lag(const struct partition *partition);
 
 /* ---- intake.c ---- */
 void intake_push(struct partition *partition, const struct kafka_message *message);

@@ -21,7 +21,8 @@ bool status_ready(const struct engine *engine, struct text *why_not);
 
 void status_screen(const struct engine *engine, struct text *out);
 void status_line(const struct engine *engine, struct text *out);
-void status_info(const struct engine *engine, const char *section, struct text *out);
+/* False: there is no such section; NULL is all. */
+bool status_info(const struct engine *engine, const char *section, struct text *out);
 void status_shards(const struct engine *engine, struct text *out);
 void status_lags(const struct engine *engine, struct text *out);
 void status_fates(const struct engine *engine, struct text *out);
