@@ -265,6 +265,7 @@ static int run(struct config *config, struct model *model)
     }
     uv_run(&daemon.loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon.loop);
+    log_info("stopped", "exit_status=%d", daemon.exit_status);
     return daemon.exit_status;
 }
 

@@ -173,9 +173,14 @@ void dump_ini(const struct config *config, struct text *out)
                                      "commented out is the default.\n");
     for (const char *const *section = config_sections; *section; section++) {
         text_printf(out, "\n[%s]\n", *section);
-        for (int i = 0; i < CONFIG_ROW_COUNT; i++)
-            if (strcmp(config_rows[i].section, *section) == 0)
-                append_row(config, &config_rows[i], out);
+        const char *separator = "";
+        for (int i = 0; i < CONFIG_ROW_COUNT; i++) {
+            if (strcmp(config_rows[i].section, *section) != 0)
+                continue;
+            text_append_string(out, separator);
+            append_row(config, &config_rows[i], out);
+            separator = "\n";
+        }
         if (!config || strcmp(*section, "kafka") != 0)
             continue;
         for (int i = 0; i < config->kafka_property_count; i++) {
