@@ -63,7 +63,8 @@ static void explain_windows(struct text *out, const struct shard *shard,
         const struct feature_window *window = &set->windows[w];
         const struct panes *panes = entity->windows[w];
         if (feature_window_is_lifetime(window)) {
-            text_printf(out, "         lifetime       %5d  never leaves\n", panes ? panes->count : 0);
+            text_printf(out, "           %11s %5d  never leaves\n", "lifetime",
+                        panes ? panes->count : 0);
             continue;
         }
         struct text length = {0}, hop = {0};
