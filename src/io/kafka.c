@@ -56,6 +56,7 @@ static void on_tick(uv_timer_t *handle)
         return;
     }
     kafka_job_probe(kafka);
+    kafka_job_ends(kafka);
     kafka_job_lookup_tick(kafka);
     kafka->handlers->on_ready(kafka->data);
 }
@@ -210,6 +211,7 @@ static void assignment_changes(struct kafka *kafka)
         kafka->held = NULL;
     }
     memset(kafka->paused, 0, sizeof kafka->paused);
+    memset(kafka->ends.known, 0, sizeof kafka->ends.known);
     kafka->rebalancing = false;
     if (kafka->trouble_partition >= 0)
         kafka_event_trouble_over(kafka);
@@ -279,10 +281,10 @@ void kafka_commit(struct kafka *kafka, const struct kafka_offset *offsets, size_
 
 int64_t kafka_high_watermark(const struct kafka *kafka, int32_t partition)
 {
-    int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(kafka->rk, kafka->topic, partition, &low, &high))
-        return -1;
-    return high >= 0 ? high : -1;
+    int64_t low, high, asked = kafka->ends.known[partition];
+    if (rd_kafka_get_watermark_offsets(kafka->rk, kafka->topic, partition, &low, &high) || high < 0)
+        high = -1;
+    return asked > high ? asked : high;
 }
 
 struct kafka_statistics kafka_statistics(const struct kafka *kafka)

@@ -13,7 +13,7 @@ enum { CONFIG_EVERY = 10 }; /* probes, while the topic's configuration is not kn
 
 bool kafka_job_any_running(const struct kafka *kafka)
 {
-    return kafka->probe.running || (kafka->lookup && kafka->lookup->running);
+    return kafka->probe.running || kafka->ends.running || (kafka->lookup && kafka->lookup->running);
 }
 
 /* ---- kafka_lookup ---- */
@@ -126,6 +126,53 @@ void kafka_job_lookup_void(struct kafka *kafka)
         memory_free(job);
     }
     done(data, NULL, 0);
+}
+
+/* ---- ends of paused partitions ---- */
+
+static void ends_work(uv_work_t *work)
+{
+    struct kafka *kafka = work->data;
+    rd_kafka_topic_partition_list_t *list = kafka->ends.list;
+    if (!rd_kafka_offsets_for_times(kafka->rk, list, KAFKA_REQUEST_TIMEOUT_MS))
+        return;
+    for (int i = 0; i < list->cnt; i++) /* the brokers' trouble is told by others */
+        list->elems[i].offset = -1;
+}
+
+static void ends_after(uv_work_t *work, int status)
+{
+    struct kafka *kafka = work->data;
+    struct kafka_ends_job *ends = &kafka->ends;
+    (void)status;
+    for (int i = 0; i < ends->list->cnt; i++) {
+        const rd_kafka_topic_partition_t *found = &ends->list->elems[i];
+        if (!found->err && found->offset >= 0 && kafka->paused[found->partition])
+            ends->known[found->partition] = found->offset;
+    }
+    rd_kafka_topic_partition_list_destroy(ends->list);
+    ends->running = false;
+}
+
+void kafka_job_ends(struct kafka *kafka)
+{
+    struct kafka_ends_job *ends = &kafka->ends;
+    uint64_t now = uv_now(kafka->loop);
+    if (ends->running || now < ends->due_ms)
+        return;
+    ends->due_ms = now + KAFKA_ENDS_MS;
+    ends->list = rd_kafka_topic_partition_list_new(1);
+    for (int32_t k = 0; k < KAFKA_MAX_PARTITIONS; k++)
+        if (kafka->paused[k])
+            rd_kafka_topic_partition_list_add(ends->list, kafka->topic, k)->offset =
+                RD_KAFKA_OFFSET_END;
+    if (ends->list->cnt == 0) {
+        rd_kafka_topic_partition_list_destroy(ends->list);
+        return;
+    }
+    ends->running = true;
+    ends->work.data = kafka;
+    expect(uv_queue_work(kafka->loop, &ends->work, ends_work, ends_after) == 0);
 }
 
 /* ---- what the topic is like ---- */

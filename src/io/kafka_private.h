@@ -14,6 +14,7 @@ enum {
     KAFKA_CLOSING_TICK_MS = 20,
     KAFKA_LEAVE_MS = 1000,  /* to leave the group in, beyond the deadline of kafka_close */
     KAFKA_PROBE_MS = 30000, /* how often the topic is looked at */
+    KAFKA_ENDS_MS = 2000,   /* how often the ends of paused partitions are asked for */
     KAFKA_TROUBLE_REPEAT_MS = 10000,
 };
 
@@ -48,6 +49,15 @@ struct kafka_probe_job {
     struct kafka_topic_info found;
 };
 
+/* Nothing is fetched of a paused partition, so that its end is not told by itself. */
+struct kafka_ends_job {
+    uv_work_t work;
+    bool running;
+    uint64_t due_ms;
+    rd_kafka_topic_partition_list_t *list; /* while running */
+    int64_t known[KAFKA_MAX_PARTITIONS];   /* behind the last record; 0: not asked */
+};
+
 struct kafka {
     uv_loop_t *loop;
     rd_kafka_t *rk;
@@ -69,6 +79,7 @@ struct kafka {
     struct kafka_pending_commit *commits;
     struct kafka_lookup_job *lookup;
     struct kafka_probe_job probe;
+    struct kafka_ends_job ends;
     uint64_t probe_due_ms;
     struct kafka_topic_info info;
     struct kafka_statistics statistics;
@@ -104,6 +115,7 @@ void kafka_event_log(rd_kafka_event_t *event); /* a log line of librdkafka */
 
 /* kafka_job.c: blocking calls in the work pool. */
 void kafka_job_probe(struct kafka *kafka);
+void kafka_job_ends(struct kafka *kafka);
 void kafka_job_lookup_tick(struct kafka *kafka);
 void kafka_job_lookup_void(struct kafka *kafka);
 bool kafka_job_any_running(const struct kafka *kafka);

@@ -186,6 +186,7 @@ static struct kafka_producer *open_producer(struct world *world, uv_loop_t *loop
 static void fill(struct world *world, int count)
 {
     struct kafka_producer *producer = open_producer(world, NULL);
+    world->delivered = 0;
     for (int i = 0; i < count * PARTITIONS; i++) {
         struct kafka_record record = {.topic = "clicks",
                                       .partition = i % PARTITIONS,
@@ -282,6 +283,23 @@ static void test_pause_keeps_order(void **state)
     run_until(world, world->next[1] == 5000);
     assert_int_equal(world->gaps, 0);
     assert_int_equal(world->seen, 2 * 5000);
+    close_consumer(world);
+}
+
+/* Nothing is fetched of it, and still one sees what waits. */
+static void test_end_of_a_paused_partition(void **state)
+{
+    struct world *world = *state;
+    fill(world, 100);
+    open_consumer(world, NULL);
+    assign_from(world, 0, 0);
+    run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+    kafka_pause(world->kafka, 0);
+    fill(world, 50);
+    run_until(world, kafka_high_watermark(world->kafka, 0) == 150);
+    assert_int_equal(world->next[0], 100);
+    kafka_resume(world->kafka, 0);
+    run_until(world, world->next[0] == 150);
     close_consumer(world);
 }
 
@@ -628,6 +646,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         WORLD(test_deferred_assignment),
         WORLD(test_pause_keeps_order),
+        WORLD(test_end_of_a_paused_partition),
         WORLD(test_commit_and_lookup),
         WORLD(test_offset_gone),
         WORLD(test_broker_down_and_back),

@@ -154,7 +154,8 @@ typedef void kafka_lookup_done(void *data, const struct kafka_extent *extents, s
 void kafka_lookup(struct kafka *kafka, const int32_t *partitions, size_t count, int64_t time_ms,
                   kafka_lookup_done *done, void *data);
 
-/* The end of the partition as of the last fetch, without asking anybody; -1 when unknown. */
+/* The end of the partition as of the last fetch, or, while it is paused, as of a question every few
+ * seconds; -1 when unknown. */
 int64_t kafka_high_watermark(const struct kafka *kafka, int32_t partition);
 /* All zero before the first statistics. */
 struct kafka_statistics kafka_statistics(const struct kafka *kafka);
