@@ -13,7 +13,8 @@ LONGS = [0, 1, -1, 7, 7, 42, (1 << 63) - 1, -(1 << 63), 1 << 53, (1 << 53) + 1]
 
 BASE = {"event.key": "who", "event.time": "at", "schema.framing": "raw",
         "schema.reader": os.path.join(HERE, "every.avsc")}
-FEATURES = [os.path.join(HERE, name) for name in ("every-features.ini", "every-lifetime.ini")]
+FEATURES = {"windows": os.path.join(HERE, "every-features.ini"),
+            "lifetime": os.path.join(HERE, "every-lifetime.ini")}
 # Configurations, one a seed: between them every rule is at work.
 WORLDS = {
     1: {"session.gap": "10m", "state.keep": "1h"},
@@ -30,6 +31,15 @@ WORLDS = {
         "state.keep": "0", "time.window_lateness": "2h"},
     5: {"session.gap": "5m", "session.lateness": "20m", "time.out_of_orderness": "0",
         "time.max_future_skew": "0", "session.cut_at": "off", "state.keep": "2h"}}
+
+
+
+def values_of(seed, features="windows"):
+    """The configuration of a world."""
+    values = {**BASE, **WORLDS[seed], "features.file": FEATURES[features]}
+    if features == "lifetime" and "state.max_keys" in values:
+        values["state.max_keys"] = "40"     # nothing makes room again
+    return values
 
 
 class Stream:

@@ -1,13 +1,13 @@
 """Rows of a replay: what comes to be when, points in time, and other systems' session cases."""
 import copy
 import json
-import os
 
 import disorder
 import pytest
 import replay
 import replay_check
-from loglines import ROOT, build, event
+import session_cases
+from loglines import build, event
 from rows_check import text_of
 from settings import Settings
 
@@ -143,74 +143,23 @@ def test_given_points():
         3: {"n": 0, "open": False}, 4: {"n": 1, "open": True}}
 
 
-def cases():
-    with open(os.path.join(ROOT, "tests/unit/data/session_cases.json"), encoding="utf-8") as file:
-        return json.load(file)["cases"]
-
-
-AGG = {"sum": "sum(value)", "count": "count", "max": "max(value)", "min": "min(value)",
-       "set": "top_k(value, 100)"}
-
-
-def lines_of(case):
-    """The case's events; an op that moves the watermark is an event of another key."""
-    slack, lines = case["out_of_orderness_ms"], []
-    partitions = sorted({entry["partition"] for entry in case["events"] if "op" not in entry})
-    far = max(entry.get("ts", 0) for entry in case["events"]) + 10 * (slack + case["gap_ms"])
-    ops = list(case["events"])
-    if case["expected"]["appended_eof"]:
-        ops.append({"op": "eof"})
-    for entry in ops:
-        if "op" not in entry:
-            value = 1 if isinstance(entry["value"], str) else entry["value"]
-            lines.append(event(entry["ts"], str(entry["key"]), value=value,
-                               _partition=entry["partition"]))
-        elif entry["op"] in ("watermark", "eof"):
-            ts = entry["ts"] + 1 + slack if entry["op"] == "watermark" else far
-            lines += [event(ts, "@clock", _partition=partition) for partition in partitions]
-    return lines
-
-
-def emitted(rows):
-    """close = final; correction = corrected if the session is closed now; whatever a correction
-    or a merge replaces of what was published is retracted first."""
-    published, found = {}, []
-
-    def tell(kind, key, session, agg):
-        found.append((kind, key.decode(), session["start"], session["last"], agg))
-    for row in rows:
-        key, session = row["key"], row["session"]
-        place = row["partition"], session["id"]
-        if row["kind"] in ("retract", "correction") and place in published:
-            tell("retract", key, published.pop(place), None)
-        if row["kind"] == "close" or row["kind"] == "correction" and not session["open"]:
-            published[place] = session
-            tell("final" if row["kind"] == "close" else "corrected", key, session,
-                 row["features"]["agg"])
-    return [entry for entry in found if entry[1] != "@clock"]
-
-
-@pytest.mark.parametrize("case", cases(), ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", session_cases.cases(), ids=lambda case: case["name"])
 def test_cases_of_other_systems(case):
-    rows = replayed(lines_of(case), (*SESSION_KINDS, "fate"),
-                    {"agg": {"op": AGG[case["agg"]], "over": "session"}},
-                    session__gap=case["gap_ms"], session__lateness=case["lateness_ms"],
-                    time__out_of_orderness=case["out_of_orderness_ms"], state__keep="365d")
-    wanted = [(emit["kind"], str(emit["key"]), emit["start"], emit["last"],
-               sorted(emit["agg"]) if isinstance(emit["agg"], list) else emit["agg"])
-              for emit in case["expected"]["emits"]]
-    assert emitted(row for row in rows if row["kind"] != "fate") == wanted
-    late = [row["key"].decode() for row in rows if row["kind"] == "fate"
-            and row["fate"] in ("late", "windows_only")]
-    assert late == [str(entry["key"]) for entry in case["expected"]["late"]]
-    assert all(row["fate"] in ("applied", "late", "windows_only") for row in rows
-               if row["kind"] == "fate")
+    lines = [event(line["at"], line["who"], value=line["price"], _partition=line["@partition"])
+             for line in session_cases.lines_of(case)]
+    rows = replayed(lines, (*SESSION_KINDS, "fate"),
+                    {"agg": {"op": session_cases.AGG[case["agg"]].replace("price", "value"),
+                             "over": "session"}}, state__keep="365d",
+                    **{name.replace(".", "__"): value
+                       for name, value in session_cases.settings_of(case).items()})
+    for row in rows:
+        row["key"] = row["key"].decode()
+    session_cases.check(case, rows)
 
 
-def disordered(seed, features=0, count=600):
+def disordered(seed, features="windows", count=600):
     """(a function that makes a Replay, lines) of one world."""
-    settings = Settings({**disorder.BASE, **disorder.WORLDS[seed],
-                         "features.file": disorder.FEATURES[features]})
+    settings = Settings(disorder.values_of(seed, features))
     lines = list(disorder.Stream(seed, settings, 60).lines(count))
     return lambda kinds: replay.Replay(settings, kinds), lines
 
@@ -237,7 +186,7 @@ def test_every_rule_is_at_work_in_the_streams():
         "session_is_open", "top_flag"}
 
 
-@pytest.mark.parametrize("features", [0, 1])
+@pytest.mark.parametrize("features", disorder.FEATURES)
 def test_event_rows_are_points_of_their_prefixes(features):
     make, lines = disordered(4, features)
     rows = [row for row in make(("event",)).rows(lines)]
