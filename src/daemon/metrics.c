@@ -89,6 +89,10 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return engine->kafka ? (double)kafka_statistics(engine->kafka).queued_messages : 0;
     case METRIC_KAFKA_QUEUE_BYTES:
         return engine->kafka ? (double)kafka_statistics(engine->kafka).queued_bytes : 0;
+    case METRIC_ADDENDS_CLAMPED:
+        return (double)scrape->total.addends_clamped;
+    case METRIC_VALUES_LEFT_OUT:
+        return (double)scrape->total.values_left_out;
     case METRIC_FUTURE_CLAMPED:
         return (double)scrape->total.future_clamped;
     case METRIC_FOREIGN_KEY:
