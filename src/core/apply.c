@@ -187,8 +187,9 @@ static inline const struct value *argument_value(struct shard *shard, int argume
     return &shard->arguments[argument];
 }
 
-/* Rows look from raw, but what keeps a key from being forgotten is judged by the watermark. */
-char *entity_pane(struct shard *shard, uint32_t handle, int window, int64_t ts_ms)
+/* The accumulators of the pane that the event belongs to; NULL when it is over at the watermark.
+ * Rows look from raw, but what keeps a key from being forgotten is judged by the watermark. */
+static char *fold_pane(struct shard *shard, uint32_t handle, int window, int64_t ts_ms)
 {
     const struct feature_set *set = shard->rules->set;
     const struct feature_window *shape = &set->windows[window];
@@ -223,7 +224,7 @@ static inline char *fold_acc(struct fold *fold, const struct feature *feature)
         uint64_t bit = UINT64_C(1) << feature->window;
         if (!(fold->panes_known & bit))
             fold->panes[feature->window] =
-                entity_pane(fold->shard, fold->handle, feature->window, fold->event->input.ts.ms);
+                fold_pane(fold->shard, fold->handle, feature->window, fold->event->input.ts.ms);
         fold->panes_known |= bit;
         accs = fold->panes[feature->window];
     }

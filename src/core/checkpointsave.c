@@ -141,7 +141,7 @@ static enum entity_queue dirty_queue(const struct shard *shard, const struct ent
         return (enum entity_queue)entity->queue;
     if (entity->inflight > 0)
         return QUEUE_EVENT;
-    if (closed_row_due(shard, entity, INT64_MIN) != INT64_MAX)
+    if (closed_row_due(shard, entity))
         return QUEUE_DECAY; /* it is about to be told that a session was folded */
     /* Of a resync of all keys END tells; without one the key alone was never written. */
     bool alone = shard->lease.resync == LEASE_SYNCED && !shard->lease.refused;

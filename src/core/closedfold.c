@@ -14,7 +14,7 @@ static struct entity_closed *entity_closed(const struct shard *shard, struct ent
 void closed_init(const struct shard *shard, struct entity *entity)
 {
     if (shard->rules->set->closed.count > 0)
-        *entity_closed(shard, entity) = (struct entity_closed){INT64_MAX, INT64_MAX};
+        *entity_closed(shard, entity) = (struct entity_closed){.settles_ms = INT64_MAX};
 }
 
 /* ---- when ---- */
@@ -46,18 +46,16 @@ void closed_arm(struct shard *shard, uint32_t handle)
         arm(shard, handle, session_settles_ms(shard->rules, session));
 }
 
-int64_t closed_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
+bool closed_row_due(const struct shard *shard, const struct entity *entity)
 {
-    if (shard->rules->set->closed.count == 0)
-        return INT64_MAX;
-    int64_t fed_ms = entity_closed(shard, (struct entity *)(uintptr_t)entity)->fed_ms;
-    return fed_ms > after_ms || fed_ms == INT64_MAX ? fed_ms : clock_add_ms(after_ms, 1);
+    return shard->rules->set->closed.count > 0 &&
+           entity_closed(shard, (struct entity *)(uintptr_t)entity)->row_due;
 }
 
 void closed_row_told(const struct shard *shard, struct entity *entity)
 {
     if (shard->rules->set->closed.count > 0)
-        entity_closed(shard, entity)->fed_ms = INT64_MAX;
+        entity_closed(shard, entity)->row_due = false;
 }
 
 /* ---- folding ---- */
@@ -87,8 +85,26 @@ static bool wants(const struct feature_set *set, const struct feature *feature,
     return value->type != VALUE_NULL && (feature->by < 0 || group->type != VALUE_NULL);
 }
 
+/* The pane of the session's end; NULL when it has left. Panes that left since the watermark was
+ * before_ms stay: whoever is told of decay is told of theirs after this. */
+static char *session_pane(struct shard *shard, uint32_t handle, int window, int64_t last_ms,
+                          int64_t before_ms)
+{
+    const struct feature_set *set = shard->rules->set;
+    const struct feature_window *shape = &set->windows[window];
+    struct entity *entity = entity_at(shard, handle);
+    int64_t phase = entity_phase_ms(entity);
+    int64_t index = pane_index(shape, phase, last_ms);
+    if (index < pane_tail(shape, phase, shard_watermark_ms(shard)))
+        return NULL;
+    entity_arm(shard, handle, pane_leaves_ms(shape, phase, index));
+    return pane_acc(panes_get(set, window, &shard->pool, &entity->windows[window], index,
+                              pane_tail(shape, phase, before_ms)));
+}
+
 /* True when some feature has changed. */
-static bool fold_session(struct shard *shard, uint32_t handle, const struct session *session)
+static bool fold_session(struct shard *shard, uint32_t handle, const struct session *session,
+                         int64_t before_ms)
 {
     const struct feature_set *set = shard->rules->set;
     struct value slots[CLOSED_SLOTS];
@@ -102,7 +118,8 @@ static bool fold_session(struct shard *shard, uint32_t handle, const struct sess
         struct value group;
         if (!wants(set, feature, &input, &value, &group))
             continue;
-        char *pane = entity_pane(shard, handle, feature->window, session->last_ms);
+        char *pane =
+            session_pane(shard, handle, feature->window, session->last_ms, before_ms);
         if (!pane)
             continue;
         char *acc = pane + feature->acc_offset;
@@ -124,16 +141,12 @@ static void settle(struct shard *shard, uint32_t handle, int64_t before_ms, int6
     struct entity_closed *closed = entity_closed(shard, entity);
     const struct session *session = entity->sessions.live;
     entity_touch(shard, handle);
-    for (; session; session = session->next) {
-        if (!session_live(rules, session->last_ms, before_ms) ||
-            session_live(rules, session->last_ms, watermark_ms) ||
-            !fold_session(shard, handle, session))
-            continue;
-        /* The row is due at the as_of that brought the watermark here, or as soon as can be. */
-        int64_t at = clock_add_ms(session_settles_ms(rules, session), rules->out_of_orderness.ms);
-        closed->fed_ms = at < closed->fed_ms ? at : closed->fed_ms;
-        entity_arm(shard, handle, at);
-    }
+    for (; session; session = session->next)
+        if (session_live(rules, session->last_ms, before_ms) &&
+            !session_live(rules, session->last_ms, watermark_ms))
+            closed->row_due |= fold_session(shard, handle, session, before_ms);
+    if (closed->row_due)
+        entity_arm(shard, handle, shard->raw_ms); /* which the next as_of reaches */
 }
 
 void shard_settle_due(struct shard *shard, int64_t before_ms)

@@ -17,7 +17,7 @@ static int64_t earlier_after(int64_t best, int64_t candidate, int64_t after_ms)
 int64_t entity_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms)
 {
     const struct rules *rules = shard->rules;
-    int64_t due = closed_row_due(shard, entity, after_ms);
+    int64_t due = INT64_MAX;
     const struct session *session = sessions_newest(&entity->sessions);
     if (session) {
         int64_t closes = session_closes_ms(rules, session);
@@ -63,7 +63,9 @@ void entity_arm(struct shard *shard, uint32_t handle, int64_t at_ms)
 int64_t entity_forget_at(const struct shard *shard, const struct entity *entity)
 {
     const struct rules *rules = shard->rules;
-    int64_t at = rules->set->has_lifetime ? INT64_MAX : INT64_MIN;
+    if (rules->set->has_lifetime)
+        return INT64_MAX;
+    int64_t at = INT64_MIN;
     const struct session *session = sessions_newest(&entity->sessions);
     if (session) {
         int64_t longer = rules->keep.ms > rules->lateness.ms ? rules->keep.ms : rules->lateness.ms;
@@ -122,7 +124,9 @@ static bool shard_decay_due(struct shard *shard, int64_t before_ms)
             continue;
         budget--;
         entity->armed_ms = INT64_MAX;
-        int64_t due = entity_next_due(shard, entity, deadline.at_ms - 1);
+        int64_t due = closed_row_due(shard, entity)
+                          ? deadline.at_ms
+                          : entity_next_due(shard, entity, deadline.at_ms - 1);
         if (due <= shard->as_of_ms) {
             if (shard->observed)
                 observe_key_due(shard, deadline.handle, before_ms);

@@ -103,6 +103,8 @@ void observe_key_due(struct shard *shard, uint32_t handle, int64_t before_ms)
             due_add(shard, (struct effect_due){closes, handle, entity, session});
     }
     int64_t decays = entity_row_due(shard, entity, before_ms);
+    if (decays > shard->as_of_ms && closed_row_due(shard, entity))
+        decays = shard->as_of_ms;
     if (decays <= shard->as_of_ms)
         due_add(shard, (struct effect_due){decays, handle, entity, NULL});
 }

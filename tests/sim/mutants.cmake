@@ -154,3 +154,7 @@ sim_mutant(sweep_spares_all shard.c
     "return entity_find(shard, key, len, hash_bytes(key, len)) != KEYTABLE_NONE || true")
 sim_mutant(loss_between_batches lease.c
     "lease_refused(lease, true); /* it took" "(void)lease; /* it took")
+sim_mutant(fed_too_late closedfold.c "rules->lateness.ms + 1" "rules->lateness.ms + 2")
+sim_mutant(fed_again closedfold.c "session_live(rules, session->last_ms, before_ms) &&" "")
+sim_mutant(fed_in_silence closedfold.c "closed->row_due |= fold_session(" "(void)fold_session(")
+sim_mutant(lifetime_ends due.c "if (rules->set->has_lifetime)\n        return INT64_MAX;" "")

@@ -80,11 +80,51 @@ static struct value argument_of(const struct naive *naive, int argument,
 static bool event_counts(const struct naive *naive, const struct feature *feature,
                          const struct naive_event *event, struct naive_counted *counted)
 {
-    if (feature->where >= 0 && !event->click)
+    if (feature->on_session || (feature->where >= 0 && !event->click))
         return false;
     counted->ts = event->ts;
     counted->value = argument_of(naive, feature->argument, event);
     counted->group = argument_of(naive, feature->by, event);
+    return counted->value.type != VALUE_NULL && counted->group.type != VALUE_NULL;
+}
+
+/* The as_of at which what happened at ts leaves the feature's window. */
+static int64_t leaves_at(const struct naive *naive, const struct feature *feature, int key,
+                         int64_t ts)
+{
+    const struct feature_window *window = &naive->rules->set->windows[feature->window];
+    if (feature_window_is_lifetime(window))
+        return INT64_MAX;
+    return floor_to(ts, window->hop.ms, phase_of(key)) + window->hop.ms + window->length.ms;
+}
+
+/* What an expression of a feature with `on = session` makes of a session. */
+static struct value fact_of(const struct naive *naive, int argument,
+                            const struct naive_session *session)
+{
+    if (argument < 0)
+        return value_bool(true);
+    const char *text = expr_canonical(naive->rules->set->arguments[argument]);
+    int64_t duration = session->last - session->start;
+    if (strcmp(text, "session_start") == 0)
+        return value_long(session->start);
+    if (strcmp(text, "session_duration") == 0)
+        return value_long(duration);
+    if (strcmp(text, "session_event_count") == 0)
+        return value_long(session->events);
+    return session->events < 2 ? value_null() /* mean_gap */
+                               : value_double((double)duration / (double)(session->events - 1));
+}
+
+static bool session_counts(const struct naive *naive, const struct feature *feature, int key,
+                           const struct naive_session *session, struct naive_counted *counted)
+{
+    if (!feature->on_session || session->gone || !session->immutable ||
+        leaves_at(naive, feature, key, session->last) <= session->settled_at)
+        return false;
+    counted->ts = session->last;
+    counted->value = fact_of(naive, feature->argument, session);
+    counted->group = fact_of(naive, feature->by, session);
     return counted->value.type != VALUE_NULL && counted->group.type != VALUE_NULL;
 }
 
@@ -100,26 +140,29 @@ const struct naive_session *naive_newest(const struct naive_key *key)
     return newest;
 }
 
-/* The as_of at which the event leaves the last of the windows that count it; beyond after, the
- * first of them. INT64_MIN: none. */
-static int64_t leaves_windows(const struct naive *naive, const struct naive_event *event,
-                              int64_t after)
+/* When what the key's windows hold leaves them: the last time of all or, beyond after, the first.
+ * INT64_MIN: none. */
+static int64_t leaves_windows(const struct naive *naive, int key, int64_t after)
 {
     const struct feature_set *set = naive->rules->set;
+    const struct naive_key *state = &naive->keys[key];
     int64_t at = INT64_MIN;
     for (int f = 0; f < set->count; f++) {
-        struct naive_counted ignored;
-        if (set->features[f].window < 0 ||
-            !event_counts(naive, &set->features[f], event, &ignored))
-            continue;
-        const struct feature_window *window = &set->windows[set->features[f].window];
-        if (feature_window_is_lifetime(window))
-            continue;
-        int64_t end = floor_to(event->ts, window->hop.ms, phase_of(event->key)) + window->hop.ms;
-        int64_t leaves = end + window->length.ms;
-        bool better = after == INT64_MIN ? leaves > at
-                                         : leaves > after && (at == INT64_MIN || leaves < at);
-        at = better ? leaves : at;
+        const struct feature *feature = &set->features[f];
+        struct naive_counted counted;
+        int sessions = feature->on_session ? state->session_count : 0;
+        int events = feature->on_session ? 0 : naive->event_count - state->first_event;
+        for (int k = 0; feature->window >= 0 && k < sessions + events; k++) {
+            const struct naive_event *event = &naive->events[state->first_event + k];
+            if (feature->on_session
+                    ? !session_counts(naive, feature, key, &state->sessions[k], &counted)
+                    : event->key != key || !event_counts(naive, feature, event, &counted))
+                continue;
+            int64_t leaves = leaves_at(naive, feature, key, counted.ts);
+            bool better = after == INT64_MIN ? leaves > at
+                                             : leaves > after && (at == INT64_MIN || leaves < at);
+            at = better ? leaves : at;
+        }
     }
     return at;
 }
@@ -135,13 +178,8 @@ int64_t naive_forget_at(const struct naive *naive, int k)
         int64_t longer = rules->keep.ms > rules->lateness.ms ? rules->keep.ms : rules->lateness.ms;
         at = newest->last + rules->gap.ms + longer + 1;
     }
-    for (int e = naive->keys[k].first_event; e < naive->event_count; e++) {
-        if (naive->events[e].key != k)
-            continue;
-        int64_t leaves = leaves_windows(naive, &naive->events[e], INT64_MIN);
-        at = leaves > at ? leaves : at;
-    }
-    return at;
+    int64_t leaves = leaves_windows(naive, k, INT64_MIN);
+    return leaves > at ? leaves : at;
 }
 
 int64_t naive_decays_at(const struct naive *naive, int k, int64_t after)
@@ -154,14 +192,8 @@ int64_t naive_decays_at(const struct naive *naive, int k, int64_t after)
         int64_t hides = closes + rules->keep.ms;
         due = closes > after ? closes : hides > after ? hides : due;
     }
-    for (int e = naive->keys[k].first_event; e < naive->event_count; e++) {
-        if (naive->events[e].key != k)
-            continue;
-        int64_t leaves = leaves_windows(naive, &naive->events[e], after);
-        if (leaves != INT64_MIN && leaves < due)
-            due = leaves;
-    }
-    return due;
+    int64_t leaves = leaves_windows(naive, k, after);
+    return leaves != INT64_MIN && leaves < due ? leaves : due;
 }
 
 static void follow(struct naive *naive, enum naive_moment moment, const struct naive_event *event)
@@ -345,6 +377,30 @@ static void remember_id(struct naive *naive, const struct naive_event *event)
         naive->ids_overflowed++;
 }
 
+/* ---- closed sessions ---- */
+
+/* S3: sessions that can no longer change are what `on = session` sees. */
+static void settle(struct naive *naive)
+{
+    const struct rules *rules = naive->rules;
+    for (int k = 0; k < NAIVE_KEYS; k++) {
+        struct naive_key *key = &naive->keys[k];
+        for (int s = 0; key->alive && s < key->session_count; s++) {
+            struct naive_session *session = &key->sessions[s];
+            if (session->gone || session->immutable ||
+                session->last + rules->gap.ms + rules->lateness.ms >= naive_watermark(naive))
+                continue;
+            session->immutable = true;
+            session->settled_at = naive_watermark(naive);
+            for (int f = 0; f < rules->set->count; f++) {
+                const struct feature *feature = &rules->set->features[f];
+                struct naive_counted counted;
+                key->fed |= session_counts(naive, feature, k, session, &counted);
+            }
+        }
+    }
+}
+
 /* ---- fates ---- */
 
 int naive_key_of(const char *key, size_t len)
@@ -396,6 +452,7 @@ static enum fate judge(struct naive *naive, const struct record *record, struct 
     int64_t seen = event->ts < rts ? event->ts : rts;
     if (seen > naive->raw) {
         naive->raw = seen;
+        settle(naive);
         follow(naive, NAIVE_TIME_MOVED, event);
     }
     forget(naive);
@@ -430,8 +487,10 @@ enum fate naive_apply(struct naive *naive, const struct record *record)
     if (!key->alive && naive_living(naive) >= (int)rules->max_keys)
         return FATE_OVER_CAPACITY;
     remember_id(naive, &event);
-    if (!key->alive)
+    if (!key->alive) {
         key->first_event = naive->event_count;
+        key->fed = false;
+    }
     key->alive = true;
     key->offset = record->offset;
     if (in_session) {
@@ -492,20 +551,45 @@ static struct value frame(enum operator_id op, const struct rules *rules,
     }
 }
 
-/* The key's events of this life, by (event time, offset). */
-static int sorted_events(const struct naive *naive, int key, const struct naive_event **sorted)
+/* An event or a session that a feature counts, and its place in order. */
+struct ordered {
+    struct naive_counted counted;
+    int64_t offset;
+};
+
+static int insert(struct ordered *list, int count, const struct ordered *fresh)
 {
+    int at = count;
+    for (; at > 0 && (list[at - 1].counted.ts > fresh->counted.ts ||
+                      (list[at - 1].counted.ts == fresh->counted.ts &&
+                       list[at - 1].offset > fresh->offset));
+         at--)
+        list[at] = list[at - 1];
+    list[at] = *fresh;
+    return count + 1;
+}
+
+/* What the feature counts of this life of the key, from tail on or of the shown session; by (event
+ * time, offset) or (last, id). */
+static int counted_by(const struct naive *naive, int k, const struct feature *feature,
+                      const struct naive_session *shown, int64_t tail, struct ordered *list)
+{
+    const struct naive_key *key = &naive->keys[k];
     int count = 0;
-    if (!naive->keys[key].alive)
-        return 0;
-    for (int e = naive->keys[key].first_event; e < naive->event_count; e++) {
+    for (int s = 0; key->alive && feature->on_session && s < key->session_count; s++) {
+        struct ordered fresh = {.offset = key->sessions[s].id};
+        if (session_counts(naive, feature, k, &key->sessions[s], &fresh.counted) &&
+            fresh.counted.ts >= tail)
+            count = insert(list, count, &fresh);
+    }
+    for (int e = key->first_event; key->alive && !feature->on_session && e < naive->event_count;
+         e++) {
         const struct naive_event *event = &naive->events[e];
-        if (event->key != key)
-            continue;
-        int at = count++;
-        for (; at > 0 && sorted[at - 1]->ts > event->ts; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = event;
+        struct ordered fresh = {.offset = event->offset};
+        bool inside = feature->window >= 0 ? event->ts >= tail
+                                           : shown && event->session == shown - key->sessions;
+        if (event->key == k && inside && event_counts(naive, feature, event, &fresh.counted))
+            count = insert(list, count, &fresh);
     }
     return count;
 }
@@ -532,8 +616,7 @@ void naive_row_of(const struct naive *naive, int k, const struct naive_session *
     const struct rules *rules = naive->rules;
     const struct feature_set *set = rules->set;
     const struct naive_key *key = &naive->keys[k];
-    const struct naive_event *sorted[NAIVE_RECORDS];
-    int events = sorted_events(naive, k, sorted);
+    static struct ordered list[NAIVE_RECORDS];
     static struct naive_counted counted[NAIVE_RECORDS];
     for (int f = 0; f < set->count; f++) {
         const struct feature *feature = &set->features[f];
@@ -548,14 +631,9 @@ void naive_row_of(const struct naive *naive, int k, const struct naive_session *
             feature->window >= 0 ? &set->windows[feature->window] : NULL;
         if (window && !feature_window_is_lifetime(window))
             tail = floor_to(as_of - window->length.ms, window->hop.ms, phase_of(k));
-        int count = 0;
-        for (int e = 0; e < events; e++) {
-            bool inside = feature->window >= 0
-                              ? sorted[e]->ts >= tail
-                              : shown && sorted[e]->session == shown - key->sessions;
-            if (inside && event_counts(naive, feature, sorted[e], &counted[count]))
-                count++;
-        }
+        int count = counted_by(naive, k, feature, shown, tail, list);
+        for (int c = 0; c < count; c++)
+            counted[c] = list[c].counted;
         values[f] = naive_fold(feature, counted, count, arena);
     }
     for (int f = 0; f < set->count; f++) {

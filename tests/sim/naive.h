@@ -25,6 +25,8 @@ struct naive_session {
     struct value tracker; /* session.id */
     bool gone;      /* merged into another */
     bool published; /* the story told of it as a closed one */
+    bool immutable; /* it was fed to features with `on = session` ... */
+    int64_t settled_at; /* ... at this watermark */
 };
 
 /* An id and how long it is remembered. */
@@ -37,6 +39,7 @@ struct naive_key {
     bool alive;
     int64_t offset; /* greatest accepted; -1: never */
     int first_event; /* of this life, in naive.events */
+    bool fed; /* a session has changed its row, which was not told yet */
     struct naive_session sessions[NAIVE_RECORDS];
     int session_count;
 };

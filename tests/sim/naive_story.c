@@ -132,6 +132,9 @@ void naive_story_advance(struct naive_story *story, int64_t as_of)
                 due[count++] = (struct due){closes, k, session};
         }
         int64_t decays = naive_decays_at(naive, k, before);
+        if (key->fed && decays > story->as_of)
+            decays = story->as_of;
+        key->fed = false;
         if (decays <= story->as_of)
             due[count++] = (struct due){decays, k, NULL};
     }

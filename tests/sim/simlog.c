@@ -167,56 +167,74 @@ static const char *const calls[] = {
     "first(item)",     "last(type)",       "first(n)",
     "last_n(item, 3)", "last_n(price, 2)", "last_distinct(item, 2)",
     "distinct(item)",  "distinct(n)",      "last_distinct(type, 4)",
+    "var(price)",      "stddev(n)",        "first_n(item, 3)",
+    "time_of_first",   "time_of_last(n)",  "first_n(price, 1)",
+    "top_k(item, 2)",  "top_k(n, 3)",      "entropy(type)",
+    "entropy(item)",   "quantile(n, 0.5)", "quantile(price, 0.9)",
 };
 
 static const char *const spans[] = {"session", "session",        "5s",
                                     "10s",     "20s\nhop = 5s",  "60s",
                                     "1s",      "60s\nhop = 10s", "30s\nhop = 30s"};
 
-/* Operators that the calls do not have, and maps. */
-static const char operators_text[] =
-    "[feature clicks]\nop = count\nwhere = type == \"click\"\nover = session\n"
-    "[feature spread]\nop = var(price)\nover = 20s\nhop = 5s\n"
-    "[feature n_spread]\nop = stddev(n)\nover = session\n"
-    "[feature opening]\nop = first_n(item, 3)\nover = session\n"
-    "[feature since]\nop = time_of_first\nover = 60s\n"
-    "[feature until]\nop = time_of_last(price)\nover = 60s\n"
-    "[feature favourites]\nop = top_k(item, 2)\nover = 60s\n"
-    "[feature kinds]\nop = top_k(type, 3)\nover = session\n"
-    "[feature surprise]\nop = entropy(item)\nover = session\n"
-    "[feature middle]\nop = quantile(price, 0.5)\nover = 60s\n"
-    "[feature most]\nop = quantile(n, 0.9)\nover = session\n"
-    "[feature by_item]\nop = sum(price)\nby = item\ncap = 2\nover = 60s\n"
-    "[feature by_n]\nop = last(type)\nby = n\nover = session\n"
-    "[feature by_type]\nop = entropy(item)\nwhere = type == \"click\"\nby = type\nover = 20s\n"
-    "[feature number]\nop = session_number\n";
+/* With `on = session`; ids would hang on the order of arrival. */
+static const char *const session_calls[] = {
+    "count",
+    "mean(session_duration)",
+    "max(session_event_count)",
+    "count(mean_gap)",
+    "last(session_start)",
+    "quantile(mean_gap, 0.5)",
+    "first_n(session_start, 2)",
+    "top_k(session_event_count, 2)",
+    "time_of_last",
+};
 
-/* What never ends: a set of its own, because its keys are never forgotten. */
-static const char lifetime_text[] =
-    "[feature all]\nop = count\nover = lifetime\n"
-    "[feature fading]\nop = decayed_sum(price, 3s)\n"
-    "[feature tastes]\nop = decayed_sum(n, 20s)\nby = item\n"
-    "[feature items]\nop = distinct(item)\nover = lifetime\n"
-    "[feature recent]\nop = count\nover = 5s\n"
-    "[feature number]\nop = session_number\n"
-    "[feature before]\nop = prev_session_gap\n";
+static const char *const groups[] = {"item", "type", "n", "price"};
+
+static const char *pick(const char *const *words, size_t count)
+{
+    return words[simlog_below((int64_t)count)];
+}
+#define PICK(words) pick(words, sizeof(words) / sizeof *(words))
+
+/* The keys of one feature; lists have no groups. */
+static size_t draw_feature(char *text, size_t size, bool windows, bool lifetime)
+{
+    bool on_session = windows && met_if(simlog_chance(12), SIMLOG_on_session);
+    const char *call = on_session ? PICK(session_calls) : PICK(calls);
+    const char *over = windows ? PICK(spans) : spans[0];
+    if (lifetime && met_if(simlog_chance(30), SIMLOG_lifetime))
+        over = "lifetime";
+    else if (on_session)
+        over = simlog_chance(50) ? "20s\nhop = 5s" : "60s\nhop = 10s";
+    size_t len = (size_t)snprintf(text, size, "op = %s\nover = %s\n%s", call, over,
+                                  on_session          ? "on = session\n"
+                                  : simlog_chance(30) ? "where = type == \"click\"\n"
+                                                      : "");
+    bool list = strstr(call, "_n(") || strstr(call, "top_k(") || strstr(call, "last_distinct(");
+    if (!list && met_if(simlog_chance(15), SIMLOG_grouped))
+        len += (size_t)snprintf(text + len, size - len, "by = %s\ncap = %d\n",
+                                on_session ? "session_event_count" : PICK(groups),
+                                simlog_chance(30) ? 1 : 3);
+    return len;
+}
 
 struct feature_set *simlog_features(void)
 {
-    if (simlog_chance(30))
-        return corekit_features(simlog_chance(50) ? operators_text : lifetime_text);
     char text[FEATURES_TEXT];
     size_t len = (size_t)snprintf(text, sizeof text, "%s", frame_text);
     int count = 3 + (int)simlog_below(8);
     bool windows = simlog_chance(80); /* without, keys are forgotten sooner */
+    bool lifetime = simlog_chance(12); /* with, they never are */
     for (int k = 0; k < count; k++) {
-        size_t call = (size_t)simlog_below(sizeof calls / sizeof *calls);
-        size_t span = windows ? (size_t)simlog_below(sizeof spans / sizeof *spans) : 0;
-        len += (size_t)snprintf(text + len, sizeof text - len,
-                                "[feature f%d]\nop = %s\nover = %s\n%s", k, calls[call],
-                                spans[span],
-                                simlog_chance(30) ? "where = type == \"click\"\n" : "");
+        len += (size_t)snprintf(text + len, sizeof text - len, "[feature f%d]\n", k);
+        len += draw_feature(text + len, sizeof text - len, windows, lifetime);
     }
+    if (lifetime)
+        len += (size_t)snprintf(text + len, sizeof text - len,
+                                "[feature fading]\nop = decayed_sum(price, 3s)\n"
+                                "[feature tastes]\nop = decayed_sum(n, 20s)\nby = item\n");
     snprintf(text + len, sizeof text - len,
              "[feature hits]\nop = count\nover = %s\n"
              "[feature rate]\nop = ratio(events, hits, alpha = 1)\n",

@@ -30,7 +30,8 @@ bool simlog_chance(int percent);
 #define SIMLOG_KINDS(KIND)                                                                         \
     KIND(cut) KIND(end_when) KIND(tracker) KIND(dedup) KIND(dedup_full) KIND(coarse_time)          \
     KIND(lateness) KIND(disorder) KIND(future_rejected) KIND(max_age) KIND(few_keys)               \
-    KIND(keys_deleted) KIND(several_partitions) KIND(repeated_id) KIND(old_event)                  \
+    KIND(keys_deleted) KIND(grouped) KIND(lifetime) KIND(on_session)                               \
+    KIND(several_partitions) KIND(repeated_id) KIND(old_event)                                     \
     KIND(future_event) KIND(no_record_time) KIND(offset_gap) KIND(seen_before) KIND(idle)          \
     KIND(lost_connection) KIND(restart) KIND(rival) KIND(redis_flushed)                            \
     KIND(redis_rolled_back) KIND(redis_refused) KIND(parked) KIND(resync) KIND(merged)             \

@@ -528,6 +528,11 @@ static void test_lifetime(void **state)
     assert_int_equal(corekit_status(&kit).keys, 1);
     assert_int_equal(corekit_long(&kit, "k", "visit"), 3);
     corekit_fini(&kit);
+    corekit_start(&kit, "[feature spent]\nop = decayed_sum(price, 1h)\n");
+    corekit_event(&kit, &(struct corekit_event){.key = "k", .ts_ms = 0, .price = CORE_NO_PRICE});
+    corekit_click(&kit, "other", INT64_C(253402300799000));
+    assert_int_equal(corekit_status(&kit).keys, 2); /* also when nothing of it was counted */
+    corekit_fini(&kit);
 }
 
 static void test_defaults_ratios_and_nulls_in_rows(void **state)

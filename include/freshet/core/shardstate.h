@@ -55,7 +55,7 @@ struct entity {
 
 struct entity_closed {
     int64_t settles_ms; /* watermark in the settle queue; INT64_MAX: none */
-    int64_t fed_ms;     /* as_of from which the row differs by closed sessions; INT64_MAX: none */
+    bool row_due;       /* sessions have changed the row since it was made dirty for that */
 };
 
 struct dirty_queue {
@@ -186,10 +186,7 @@ static inline void entity_touch(struct shard *shard, uint32_t handle)
         checkpoint_first_touch(shard, handle);
 }
 
-/* ---- apply.c ---- */
-/* The accumulators of the pane that event time ts_ms belongs to, made when it is missing; NULL when
- * it is over at the watermark. */
-char *entity_pane(struct shard *shard, uint32_t handle, int window, int64_t ts_ms);
+/* ---- folding: apply.c, closedfold.c ---- */
 static inline void shard_note_added(struct shard *shard, enum operator_added added)
 {
     shard->counters.addends_clamped += added == OPERATOR_CLAMPED;
@@ -203,8 +200,8 @@ void closed_init(const struct shard *shard, struct entity *entity); /* of a new 
 void closed_arm(struct shard *shard, uint32_t handle);
 /* Folds the sessions that became immutable since the watermark was before_ms. */
 void shard_settle_due(struct shard *shard, int64_t before_ms);
-/* When the row is due for that, beyond after_ms; and that it has been made so. */
-int64_t closed_row_due(const struct shard *shard, const struct entity *entity, int64_t after_ms);
+/* Whether the key's row is due for that, with the next as_of; and that it has been made dirty. */
+bool closed_row_due(const struct shard *shard, const struct entity *entity);
 void closed_row_told(const struct shard *shard, struct entity *entity);
 
 /* ---- due.c ---- */
