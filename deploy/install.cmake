@@ -3,7 +3,7 @@
 set(examples ${CMAKE_INSTALL_DOCDIR}/examples)
 install(FILES deploy/freshet.ini DESTINATION ${examples})
 install(DIRECTORY schemas/ DESTINATION ${examples} FILES_MATCHING
-    PATTERN "*.avsc" PATTERN "*.ini" PATTERN "*.md")
+    PATTERN "*.avsc" PATTERN "*.ini" PATTERN "*.jsonl" PATTERN "*.md")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # freshet_install(DESTINATION pattern...): says so when no file fits.

@@ -20,7 +20,8 @@ TREE = TESTS.parent
 CACHE = Path(os.environ.get("FRESHET_CACHE") or TREE / ".cache")
 RESULTS = TREE / "build" / "results"
 # Cheap parts first; a folder that is not named here comes last.
-ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "oracle", "deploy", "integration", "systemd")
+ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "replay", "oracle", "deploy", "integration",
+         "systemd")
 # Packages of tests/install-packages beyond those that every part needs.
 PACKAGES = {"integration": ["java", "tools"], "systemd": ["systemd"], "deploy": ["tools"]}
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours

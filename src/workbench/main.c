@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"check", check_main, "say everything that is wrong with a configuration"},
     {"replay", replay_main, "compute rows from recorded events, as the daemon would"},
+    {"test", test_main, "run the example tests of a features file"},
     {"decode", decode_main, "decode an Avro datum and print it as JSON"},
     {"generate", generate_main, "make a clickstream, to a topic or as JSON lines"},
     {"broker", broker_main, "run a Kafka broker in memory, for demonstrations"},

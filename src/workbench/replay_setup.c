@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "expect.h"
+#include "pool.h"
 
 enum { FIRST_SETTING = 512 };
 
@@ -43,6 +44,30 @@ void replay_setup_put(struct replay_setup_options *options, enum config_row_id r
     }
     expect(options->setting_count < REPLAY_SETTINGS_MAX);
     options->settings[options->setting_count++] = (struct config_setting){row, value, place};
+}
+
+bool replay_setup_default(struct replay_setup_options *options, const char *option,
+                          const char *value)
+{
+    size_t index = 0;
+    while (index < sizeof rows / sizeof *rows && strcmp(places[index], option) != 0)
+        index++;
+    if (index == sizeof rows / sizeof *rows)
+        return false;
+    for (int i = 0; i < options->setting_count; i++)
+        if (options->settings[i].row == rows[index])
+            return true;
+    char *copy = memory_strdup(value);
+    options->copies[options->copy_count++] = copy;
+    replay_setup_put(options, rows[index], copy, places[index]);
+    return true;
+}
+
+void replay_setup_fini(struct replay_setup_options *options)
+{
+    for (int i = 0; i < options->copy_count; i++)
+        memory_free(options->copies[i]);
+    options->copy_count = 0;
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)

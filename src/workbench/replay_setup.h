@@ -13,6 +13,8 @@ struct replay_setup_options {
     const char *config; /* -c; NULL: none */
     struct config_setting settings[REPLAY_SETTINGS_MAX];
     int setting_count;
+    char *copies[REPLAY_SETTINGS_MAX]; /* of defaults */
+    int copy_count;
 };
 
 /* The options -c, --schema, --features, --key, --time, --gap, --lateness, --out-of-orderness and
@@ -21,6 +23,11 @@ extern const struct argp replay_setup_argp;
 
 void replay_setup_put(struct replay_setup_options *options, enum config_row_id row,
                       const char *value, const char *place);
+
+/* The option's value unless it was given already; copied. False: there is no such option. */
+bool replay_setup_default(struct replay_setup_options *options, const char *option,
+                          const char *value);
+void replay_setup_fini(struct replay_setup_options *options);
 
 struct replay_setup {
     struct config *config;
