@@ -38,7 +38,7 @@ def values_of(seed, features="windows"):
     """The configuration of a world."""
     values = {**BASE, **WORLDS[seed], "features.file": FEATURES[features]}
     if features == "lifetime" and "state.max_keys" in values:
-        values["state.max_keys"] = "40"     # nothing makes room again
+        values["state.max_keys"] = "250"    # nothing makes room again
     return values
 
 
