@@ -138,6 +138,8 @@ static enum fate judge_skew(struct shard *shard, struct event *event)
         if (rules->id_slot >= 0)
             dedup_expire(&shard->dedup, shard_watermark_ms(shard), checkpoint_id_leaves, shard);
     }
+    if (entity_place(event->hash) > shard->last_place)
+        return FATE_FILTERED;
     if (rules->where && !expr_test(rules->where, &event->input))
         return FATE_FILTERED;
     return FATE_NONE;

@@ -21,6 +21,7 @@ struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t s
     shard->starts_ms = memory_alloc((size_t)(rules->set->count + 1) * sizeof(int64_t));
     for (int k = 0; k < rules->set->count; k++)
         shard->starts_ms[k] = start_ms;
+    shard->last_place = UINT64_MAX;
     lease_init(&shard->lease);
     shard->raw_ms = INT64_MIN;
     shard->as_of_ms = INT64_MIN;
@@ -69,6 +70,16 @@ void shard_close(struct shard *shard)
     memory_free(shard->due);
     arena_free(&shard->scratch);
     memory_free(shard);
+}
+
+void shard_sample(struct shard *shard, uint64_t last)
+{
+    shard->last_place = last;
+}
+
+uint64_t shard_key_place(const char *key, size_t len)
+{
+    return entity_place(hash_bytes(key, len));
 }
 
 void shard_end_of_log(struct shard *shard, int64_t next_offset)

@@ -191,6 +191,7 @@ struct redis *redis_open(uv_loop_t *loop, const struct redis_options *options)
     redis->user = memory_strdup(user);
     redis->password = memory_strdup(options->password ? options->password : "");
     redis->client_name = memory_strdup(options->client_name ? options->client_name : "");
+    redis->read_only = options->read_only;
     redis->on_change = options->on_change;
     redis->context = options->context;
     redis->health.trouble = REDIS_TROUBLE_DOWN; /* until the first connection */

@@ -13,6 +13,7 @@ struct redis {
     char *password;
     char *client_name;
     size_t max_inflight_bytes;
+    bool read_only;
     void (*on_change)(void *context);
     void *context;
 
@@ -40,7 +41,7 @@ void redis_trouble_ends(struct redis *redis);
 /* Drops the connection because of an error reply. */
 void redis_give_up(struct redis *redis, const struct redis_error *error, const char *text);
 
-/* The link is up: enters, names itself, loads the scripts. */
+/* The link is up: enters, names itself, loads the scripts unless it only reads. */
 void redis_setup_begin(struct redis *redis);
 /* Loads them again; harmless while that is under way. */
 void redis_setup_scripts(struct redis *redis);

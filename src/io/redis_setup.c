@@ -11,7 +11,7 @@
 #include "resp.h"
 #include "text.h"
 
-enum errand_kind { ERRAND_ENTER, ERRAND_NAME, ERRAND_INFO, ERRAND_LOAD };
+enum errand_kind { ERRAND_ENTER, ERRAND_NAME, ERRAND_INFO, ERRAND_LOAD, ERRAND_READ };
 
 struct errand {
     struct redis_request request; /* first, so that a request leads to its errand */
@@ -70,6 +70,14 @@ static void ask_info(struct redis *redis)
     errand_send(redis, errand);
 }
 
+/* Any read shows that we were let in; a server that is loading its data refuses it. */
+static void ask_to_read(struct redis *redis)
+{
+    struct errand *errand = errand_new(ERRAND_READ);
+    resp_command(&errand->command, "EXISTS", "freshet", NULL);
+    errand_send(redis, errand);
+}
+
 static void enter(struct redis *redis)
 {
     if (redis->user[0] || redis->password[0]) {
@@ -98,7 +106,10 @@ void redis_setup_begin(struct redis *redis)
         errand_send(redis, name);
     }
     ask_info(redis);
-    redis_setup_scripts(redis);
+    if (redis->read_only)
+        ask_to_read(redis);
+    else
+        redis_setup_scripts(redis);
 }
 
 void redis_setup_probe(struct redis *redis)
@@ -109,11 +120,8 @@ void redis_setup_probe(struct redis *redis)
 
 /* ---- what is answered ---- */
 
-static void script_loaded(struct redis *redis, enum redis_lua_id script, const char *sha)
+static void set_up(struct redis *redis)
 {
-    snprintf(redis->sha[script], sizeof redis->sha[script], "%s", sha);
-    if (--redis->scripts_missing > 0)
-        return;
     if (!redis->health.connected) {
         redis->health.connected = true;
         log_info("redis_connected", "server=%Q version=%Q",
@@ -123,6 +131,13 @@ static void script_loaded(struct redis *redis, enum redis_lua_id script, const c
             redis_trouble_ends(redis);
     }
     redis_changed(redis);
+}
+
+static void script_loaded(struct redis *redis, enum redis_lua_id script, const char *sha)
+{
+    snprintf(redis->sha[script], sizeof redis->sha[script], "%s", sha);
+    if (--redis->scripts_missing == 0)
+        set_up(redis);
 }
 
 static void info_came(struct redis *redis, const char *text)
@@ -142,8 +157,10 @@ static void errand_answered(struct redis *redis, struct errand *errand,
     const char *text = reply ? redis_reply_text(reply, NULL) : NULL;
     if (text && redis_reply_type(reply) == REDIS_REPLY_IS_ERROR) {
         /* A user may lack the right to CLIENT and INFO: we can do without. */
-        if (errand->kind == ERRAND_ENTER || errand->kind == ERRAND_LOAD)
+        if (errand->kind != ERRAND_NAME && errand->kind != ERRAND_INFO)
             redis_give_up(redis, redis_error_find(text), text);
+    } else if (reply && errand->kind == ERRAND_READ) {
+        set_up(redis);
     } else if (text && errand->kind == ERRAND_LOAD) {
         script_loaded(redis, errand->script, text);
     } else if (text && errand->kind == ERRAND_INFO) {

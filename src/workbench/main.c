@@ -1,6 +1,7 @@
 /* freshet: the workbench. Finds the command and leaves the rest to it. */
 #include "workbench.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -13,6 +14,7 @@ static const struct command {
     {"check", check_main, "say everything that is wrong with a configuration"},
     {"replay", replay_main, "compute rows from recorded events, as the daemon would"},
     {"test", test_main, "run the example tests of a features file"},
+    {"verify", verify_main, "compare the rows in Redis with the records they came from"},
     {"decode", decode_main, "decode an Avro datum and print it as JSON"},
     {"generate", generate_main, "make a clickstream, to a topic or as JSON lines"},
     {"broker", broker_main, "run a Kafka broker in memory, for demonstrations"},
@@ -52,9 +54,9 @@ static int run(int argc, char **argv)
     for (int i = 0; i < COMMANDS; i++) {
         if (strcmp(commands[i].name, argv[1]) != 0)
             continue;
-        char name[32];
+        static char name[32]; /* also for messages */
         snprintf(name, sizeof name, "freshet %s", commands[i].name);
-        argv[1] = name;
+        argv[1] = program_invocation_name = name;
         return commands[i].run(argc - 1, argv + 1);
     }
     fprintf(stderr, "freshet: there is no command %s\n\n", argv[1]);

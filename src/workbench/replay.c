@@ -38,29 +38,6 @@ struct replay {
 
 /* ---- a chunk ---- */
 
-static void decode_slice(void *context, int slice)
-{
-    struct replay *replay = context;
-    replay->source->decode(replay->source, &replay->chunk, slice);
-}
-
-static void decode_chunk(struct replay *replay)
-{
-    struct replay_chunk *chunk = &replay->chunk;
-    if (!replay->source->decode)
-        return;
-    for (int i = 0; i < REPLAY_SLICES; i++)
-        chunk->slices[i].bad = REPLAY_CHUNK;
-    crew_do(replay->crew, REPLAY_SLICES, decode_slice, replay);
-    for (int i = 0; i < REPLAY_SLICES; i++) {
-        if (chunk->slices[i].bad == REPLAY_CHUNK)
-            continue;
-        replay_source_fail(replay->source, EX_DATAERR, "%s", chunk->slices[i].error);
-        chunk->count = chunk->slices[i].bad;
-        return;
-    }
-}
-
 /* -1: there are too many. */
 static int lane_of(struct replay *replay, int32_t partition)
 {
@@ -146,7 +123,7 @@ static void run(struct replay *replay)
 {
     struct replay_source *source = replay->source;
     while (source->read(source, &replay->chunk)) {
-        decode_chunk(replay);
+        replay_source_decode(source, &replay->chunk, replay->crew);
         deal_chunk(replay);
         crew_do(replay->crew, replay->lane_count, run_lane, replay);
         write_chunk(replay);

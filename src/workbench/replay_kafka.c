@@ -2,7 +2,7 @@
  *
  * Partitions are read one after the other, so that the order of rows does not depend on the
  * brokers. The loop runs only while a chunk is being filled. */
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -138,7 +138,7 @@ static void on_trouble(void *data, enum kafka_trouble trouble, int32_t partition
     if (trouble == KAFKA_TROUBLE_OFFSET_GONE)
         replay_source_fail(&kafka->source, EX_UNAVAILABLE, "partition %d: %s", partition, text);
     else if (trouble != KAFKA_TROUBLE_NONE)
-        fprintf(stderr, "freshet replay: %s\n", text);
+        fprintf(stderr, "%s: %s\n", program_invocation_name, text);
 }
 
 static void on_assign(void *data, const int32_t *partitions, size_t count)

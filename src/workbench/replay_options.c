@@ -102,7 +102,7 @@ static void parse_times(char *list, struct argp_state *state)
     }
 }
 
-static struct replay_bound parse_bound(const char *name, const char *word,
+struct replay_bound replay_bound_parse(const char *name, const char *word,
                                        struct argp_state *state)
 {
     struct replay_bound bound = {.kind = REPLAY_OFFSET};
@@ -178,10 +178,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->format = REPLAY_JSONL + (unsigned)parse_word("--format", argument, formats, state);
         return 0;
     case OPTION_FROM:
-        options->from = parse_bound("--from", argument, state);
+        options->from = replay_bound_parse("--from", argument, state);
         return 0;
     case OPTION_TO:
-        options->to = parse_bound("--to", argument, state);
+        options->to = replay_bound_parse("--to", argument, state);
         return 0;
     case OPTION_ROWS:
         parse_rows(argument, state);

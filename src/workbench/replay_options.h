@@ -55,4 +55,8 @@ struct replay_options {
 /* Ends the process with what is wrong (exit 64), and for --help. */
 void replay_options_parse(int argc, char **argv, struct replay_options *options);
 
+/* Of the option name; ends the process when word is neither an offset nor a time. */
+struct replay_bound replay_bound_parse(const char *name, const char *word,
+                                       struct argp_state *state);
+
 #endif

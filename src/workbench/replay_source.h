@@ -59,6 +59,11 @@ struct replay_source {
 struct replay_source *replay_source_open(const struct replay_options *options,
                                          const struct replay_setup *setup, int *status);
 
+/* Decodes the chunk's slices; what comes behind the first bad item is left out. */
+struct crew;
+void replay_source_decode(struct replay_source *source, struct replay_chunk *chunk,
+                          struct crew *crew);
+
 /* The first item of a slice; that of slice REPLAY_SLICES is the end. */
 static inline int replay_slice_begin(const struct replay_chunk *chunk, int slice)
 {

@@ -7,6 +7,7 @@ int check_main(int argc, char **argv);
 int decode_main(int argc, char **argv);
 int replay_main(int argc, char **argv);
 int test_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
 int generate_main(int argc, char **argv);
 int broker_main(int argc, char **argv);
 int inspect_main(int argc, char **argv);

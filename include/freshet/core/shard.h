@@ -41,6 +41,12 @@ struct shard;
 struct shard *shard_open(const struct rules *rules, int32_t partition, int64_t start_ms);
 void shard_close(struct shard *shard);
 
+/* Keys whose shard_key_place is beyond `last` get no state: their events are filtered, and time
+ * passes by them all the same. So a part of the keys can be looked at in a part of the memory. */
+void shard_sample(struct shard *shard, uint64_t last);
+/* Where a key stands among all keys, from 0 to UINT64_MAX: evenly spread. */
+uint64_t shard_key_place(const char *key, size_t len);
+
 /* Applies records in the order of their offsets; verdicts[i] says what became of records[i].
  * count is at most SHARD_APPLY_MAX. */
 void shard_apply(struct shard *shard, const struct record *records, int count,

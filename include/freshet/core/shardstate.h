@@ -88,6 +88,7 @@ struct shard {
     int32_t partition;
     int64_t start_ms;
     int64_t *starts_ms; /* the same by feature: one that came later began with it */
+    uint64_t last_place; /* of the keys that get state */
     struct lease lease;
 
     /* position and time */
@@ -203,6 +204,13 @@ void shard_settle_due(struct shard *shard, int64_t before_ms);
 /* Whether the key's row is due for that, with the next as_of; and that it has been made dirty. */
 bool closed_row_due(const struct shard *shard, const struct entity *entity);
 void closed_row_told(const struct shard *shard, struct entity *entity);
+
+/* The place of a key among all, by its hash: multiplying spreads what the hash's own bits are used
+ * for elsewhere. */
+static inline uint64_t entity_place(uint64_t hash)
+{
+    return hash * UINT64_C(0x9e3779b97f4a7c15);
+}
 
 /* ---- due.c ---- */
 /* Whether the deadline is of a life that is over. */

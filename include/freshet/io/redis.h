@@ -40,6 +40,7 @@ struct redis_options {
     const char *password;    /* NULL or empty: no AUTH */
     const char *client_name; /* for CLIENT SETNAME; no blanks */
     struct redis_limits limits;
+    bool read_only; /* no script is loaded, so that the right to read is enough */
     /* Readiness or health may have changed; called from the loop. May be NULL. */
     void (*on_change)(void *context);
     void *context;
