@@ -51,7 +51,10 @@ void text_append_string(struct text *text, const char *string)
 
 void text_append_char(struct text *text, char c)
 {
-    text_append(text, &c, 1);
+    char *end = text_reserve(text, 1);
+    end[0] = c;
+    end[1] = '\0';
+    text->len++;
 }
 
 size_t text_format_long(char *out, int64_t number)

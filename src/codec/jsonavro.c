@@ -254,11 +254,11 @@ static bool assemble(struct jsonavro *json, const struct avro_type *type,
     out->len = begin;
     for (uint32_t i = 0; i < type->count; i++) {
         const struct avro_field *field = &type->fields[i];
-        const struct span *presumed = &json->presumed_spans[i];
+        const struct span *presumed = top ? &json->presumed_spans[i] : NULL;
         if (spans[i].here)
             text_append(out, json->scratch.data + spans[i].start - begin,
                         spans[i].end - spans[i].start);
-        else if (top && presumed->here)
+        else if (presumed && presumed->here)
             text_append(out, json->presumed.data + presumed->start,
                         presumed->end - presumed->start);
         else if (field->default_bytes)

@@ -15,13 +15,12 @@ struct scalar {
 
 void jsonscalar_put_long(struct text *out, int64_t number)
 {
-    char bytes[10];
-    size_t len = 0;
+    char *bytes = text_reserve(out, AVROWIRE_MAX_VARINT);
     uint64_t n = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-    for (; n >= 0x80; n >>= 7)
-        bytes[len++] = (char)(n | 0x80);
-    bytes[len++] = (char)n;
-    text_append(out, bytes, len);
+    for (; n >= 0x80; n >>= 7, out->len++)
+        *bytes++ = (char)(n | 0x80);
+    *bytes = (char)n;
+    out->len++;
 }
 
 void jsonscalar_put_bytes(struct text *out, const char *bytes, size_t len)

@@ -154,14 +154,32 @@ static bool string_with_escapes(struct jsonscan *scan, const char *from, const c
     return true;
 }
 
+/* A bit at each byte of the eight that is `"`, `\\` or a control character (or, seldom, at one
+ * behind such a byte): bytes that are zero after an exclusive or, or that borrow from 0x20. */
+static uint64_t marks(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+    uint64_t quote = eight ^ ones * '"', backslash = eight ^ ones * '\\';
+    return ((quote - ones) & ~quote & high) | ((backslash - ones) & ~backslash & high) |
+           ((eight - ones * 0x20) & ~eight & high);
+}
+
+/* The first byte from here that ends the plain part of a string. */
+static const char *plain_end(const char *at, const char *end)
+{
+    while (end - at >= 8 && !marks(avrowire_load64((const uint8_t *)at)))
+        at += 8;
+    while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
+        at++;
+    return at;
+}
+
 bool jsonscan_string(struct jsonscan *scan, const char **string, size_t *len)
 {
     if (jsonscan_peek(scan) != '"')
         return jsonscan_fail(scan, scan->at, "expected a string, found %s", jsonscan_what(scan));
     const char *from = scan->at + 1;
-    const char *at = from;
-    while (at < scan->end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20)
-        at++;
+    const char *at = plain_end(from, scan->end);
     *string = from;
     *len = (size_t)(at - from);
     scan->at = at;

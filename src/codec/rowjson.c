@@ -85,9 +85,14 @@ void rowjson_features(const struct row *row, struct text *out)
 {
     for (int i = 0; i < row->set->count; i++) {
         const char *name = row->set->features[i].name;
-        text_append(out, i == 0 ? "{\"" : ",\"", 2);
-        text_append(out, name, strlen(name));
-        text_append(out, "\":", 2);
+        size_t len = strlen(name);
+        char *p = text_reserve(out, len + 4);
+        p[0] = i == 0 ? '{' : ',';
+        p[1] = '"';
+        memcpy(p + 2, name, len);
+        p[len + 2] = '"';
+        p[len + 3] = ':';
+        out->len += len + 4;
         rowjson_value(&row->values[i], out);
     }
     text_append_string(out, row->set->count > 0 ? "}" : "{}");

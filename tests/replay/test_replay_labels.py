@@ -175,3 +175,17 @@ def test_labels_json_is_kept_whole(bench):
     row, = bench.replay([], "--labels", labels).rows
     assert row["label"] == {"deep": {"a": [1, {"b": "}"}], "c": None}}
     assert json.dumps(row["label"]["deep"]["a"][1]) == '{"b": "}"}'
+
+
+@pytest.mark.parametrize("second", [
+    {"key": "other", "ts": 2000},                           # brings raw to the label's time
+    {"key": "k", "ts": 2000, "@timestamp": 1500}])          # reaches it, while raw does not
+def test_a_record_at_the_very_time_is_not_known(bench, second):
+    """At t exactly: neither it nor what comes after it, even if that lies before t."""
+    events = [{"key": "k", "ts": 1000}, second, {"key": "k", "ts": 1999, "@timestamp": 1999},
+              {"key": "other", "ts": 9000}]
+    labels = bench.file("l.csv", "key,time\nk,2000\n")
+    label, = bench.replay(events, "--labels", labels).rows
+    assert (label["offset"], label["features"]["seen_1h"]) == (0, 1)
+    rows = bench.replay(events, "--as-of", "2000").rows
+    assert [row["features"]["seen_1h"] for row in rows if row["key"] == "k"] == [1]

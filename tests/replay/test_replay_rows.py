@@ -119,12 +119,13 @@ def test_points_are_what_rows_were(bench):
     points = [{"partition": 1, "offset": 4, "as_of": 9000, "key": "a"},
               {"partition": 0, "offset": 1, "as_of": 2500, "key": "a", "features": {"x": [1]}},
               {"partition": 0, "offset": 1, "as_of": 3 * HOUR, "key": "a"},
+              {"partition": 0, "offset": 2, "as_of": 4000, "key": "a"},
               {"partition": 0, "offset": 1, "as_of": 2500, "key": "nobody"}]
     run = bench.replay(events, *SHORT, "--at", bench.file("points.jsonl", points))
     assert [(row["partition"], row["offset"], row["as_of"], row["key"], row["newest"],
              row["features"]["seen_1h"]) for row in run.rows] == [
         (1, 4, 9000, "a", 4, 5), (0, 1, 2500, "a", 1, 2), (0, 1, 3 * HOUR, "a", 1, 0),
-        (0, 1, 2500, "nobody", -1, 0)]
+        (0, 2, 4000, "a", 2, 3), (0, 1, 2500, "nobody", -1, 0)]
     again = bench.replay(events, *SHORT, "--jobs", 2, "--at", bench.file("p.jsonl", run.rows))
     assert again.out == run.out
 
