@@ -64,6 +64,7 @@ struct lane {
     bool has_zombie;
     uint64_t generation;
     bool lease_busy;
+    bool must_hear; /* the replies to what is under way: see FAULT_OLD_RDB */
     uint64_t batches_applied;
 };
 
@@ -480,6 +481,7 @@ static void deliver_first(struct lane *lane)
     memmove(&lane->commands[0], &lane->commands[1],
             (size_t)--lane->command_count * sizeof first);
     deliver(lane, &first);
+    lane->must_hear &= lane->command_count > 0;
 }
 
 /* ---- faults ---- */
@@ -511,6 +513,7 @@ static void start_owner(struct lane *lane)
     lane->watermark = lane->as_of = INT64_MIN;
     lane->fed = 0;
     lane->command_count = 0;
+    lane->must_hear = false;
     lane->lease_busy = false;
     lane->generation++;
 }
@@ -592,6 +595,8 @@ static void fault(struct lane *lane)
     enum fault kind = (enum fault)simlog_below(FAULT_KINDS);
     if (!(sim.faults & 1u << kind) || simlog_chance(50))
         return;
+    if (lane->must_hear && (kind == FAULT_BREAK || kind == FAULT_PARK))
+        return;
     static const enum simlog_kind kinds[FAULT_KINDS] = {
         [FAULT_BREAK] = SIMLOG_lost_connection, [FAULT_KILL] = SIMLOG_restart,
         [FAULT_RIVAL] = SIMLOG_rival,           [FAULT_FLUSHALL] = SIMLOG_redis_flushed,
@@ -616,8 +621,12 @@ static void fault(struct lane *lane)
     case FAULT_OLD_RDB:
         /* A sweep has no number: a loss of nothing but its deletions cannot be noticed. */
         if (lane->snapshot.token != lane->redis.token || lane->snapshot.seq != lane->redis.seq ||
-            lane->snapshot.sweeps == lane->redis.sweeps)
+            lane->snapshot.sweeps == lane->redis.sweeps) {
             lane->redis = lane->snapshot;
+            /* Batches under way take the numbers of those that are lost, and only their replies
+             * tell: a loss that keeps the connection, which then breaks, is not noticed. */
+            lane->must_hear = lane->command_count > 0;
+        }
         break;
     case FAULT_PARK:
         park(lane);

@@ -11,7 +11,7 @@
  *               key, a key's closed sessions by start and before its decay. A key that the record
  *               is about to change is no exception.
  *   FORGOTTEN   keys whose time is over by the watermark, by that time, then by key
- *   OPENED      a session was made by the record
+ *   OPENED      a session was made by the record; when it is closed already, CORRECTED follows
  *   RETRACTED   sessions that were published (CLOSED or CORRECTED was told of them) and that went
  *               into another of a smaller id, by last, then id
  *   CORRECTED   the record entered a session that was closed, or made one that is
