@@ -158,3 +158,12 @@ sim_mutant(fed_too_late closedfold.c "rules->lateness.ms + 1" "rules->lateness.m
 sim_mutant(fed_again closedfold.c "session_live(rules, session->last_ms, before_ms) &&" "")
 sim_mutant(fed_in_silence closedfold.c "closed->row_due |= fold_session(" "(void)fold_session(")
 sim_mutant(lifetime_ends due.c "if (rules->set->has_lifetime)\n        return INT64_MAX;" "")
+
+# ---- checkpoints ----
+sim_mutant(saved_end_is_lost checkpointkey.c
+    "part->end_ms = segment_get_signed(in)" "segment_get_signed(in), part->end_ms = INT64_MIN")
+sim_mutant(saved_as_changed checkpointsave.c "entity->touched != self->epoch)" "true)")
+sim_mutant(saved_without_the_changed checkpointsave.c
+    "if (self->under_way && handle >= self->cursor)" "if (false)")
+sim_mutant(ids_are_not_saved checkpointsave.c
+    "id->until_ms != INT64_MIN && id->touched" "false && id->touched")

@@ -31,12 +31,12 @@ bool simlog_chance(int percent);
     KIND(cut) KIND(end_when) KIND(tracker) KIND(dedup) KIND(dedup_full) KIND(coarse_time)          \
     KIND(lateness) KIND(disorder) KIND(future_rejected) KIND(max_age) KIND(few_keys)               \
     KIND(keys_deleted) KIND(grouped) KIND(lifetime) KIND(on_session)                               \
-    KIND(several_partitions) KIND(repeated_id) KIND(old_event)                                     \
-    KIND(future_event) KIND(no_record_time) KIND(offset_gap) KIND(seen_before) KIND(idle)          \
-    KIND(lost_connection) KIND(restart) KIND(rival) KIND(redis_flushed)                            \
-    KIND(redis_rolled_back) KIND(redis_refused) KIND(parked) KIND(resync) KIND(merged)             \
-    KIND(corrected) KIND(split) KIND(effects_compared) KIND(told_closed) KIND(told_decayed)        \
-    KIND(told_forgotten) KIND(told_opened) KIND(told_retracted) KIND(told_corrected)
+    KIND(several_partitions) KIND(repeated_id) KIND(old_event) KIND(future_event)                  \
+    KIND(no_record_time) KIND(offset_gap) KIND(seen_before) KIND(idle) KIND(lost_connection)       \
+    KIND(restart) KIND(restored) KIND(rival) KIND(redis_flushed) KIND(redis_rolled_back)           \
+    KIND(redis_refused) KIND(parked) KIND(resync) KIND(merged) KIND(corrected) KIND(split)         \
+    KIND(effects_compared) KIND(told_closed) KIND(told_decayed) KIND(told_forgotten)               \
+    KIND(told_opened) KIND(told_retracted) KIND(told_corrected)
 
 enum simlog_kind {
 #define KIND(name) SIMLOG_##name,

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "checkpoint.h"
 #include "fakeredis.h"
 #include "shardstate.h"
 #include "simeffects.h"
@@ -64,6 +65,9 @@ struct lane {
     bool has_zombie;
     uint64_t generation;
     bool lease_busy;
+    bool empty_start;   /* else from a checkpoint */
+    struct text saved;  /* the newest checkpoint, a base of its own; empty: none */
+    int64_t saved_offset;
     bool must_hear; /* the replies to what is under way: see FAULT_OLD_RDB */
     uint64_t batches_applied;
 };
@@ -435,7 +439,8 @@ static void end_acquire(struct lane *lane, const struct command *command)
         lease_not_granted(lease);
         return;
     }
-    bool resync = lease_granted(lease, &command->grant, lane->assigned_end, true);
+    bool resync = lease_granted(lease, &command->grant, lane->assigned_end,
+                                lane->empty_start);
     if (resync)
         shard_resync(lane->shard);
     note("%d: granted hw %lld as_of %lld seq %lld resync %d", lane->partition,
@@ -503,11 +508,61 @@ static void connection_breaks(struct lane *lane)
     }
 }
 
+/* ---- checkpoints ---- */
+
+static const char shard_name[] = "sim:clicks:0";
+
+/* Begins one or, later, ends it; meanwhile records go on. */
+static void checkpoint_some(struct lane *lane)
+{
+    if (!checkpoint_under_way(lane->shard)) {
+        struct checkpoint_terms terms = {.name = shard_name, .link = {1, 0, 0}, .wall_ms = sim.now};
+        checkpoint_begin(lane->shard, &terms);
+        return;
+    }
+    while (!checkpoint_step(lane->shard))
+        continue;
+    checkpoint_end(lane->shard);
+    struct text *bytes = checkpoint_bytes(lane->shard);
+    text_clear(&lane->saved);
+    text_append(&lane->saved, bytes->data, bytes->len);
+    lane->saved_offset = checkpoint_offset(lane->shard);
+    checkpoint_stored(lane->shard);
+    note("%d: checkpoint at %lld", lane->partition, (long long)lane->saved_offset);
+}
+
+/* The shard as it was saved, and the model at the same offset. */
+static void restore(struct lane *lane)
+{
+    struct checkpoint_loader *loader =
+        checkpoint_loader_open(&sim.rules, lane->partition, shard_name, sim.now, 1);
+    checkpoint_loader_feed(loader, lane->saved.data, lane->saved.len);
+    lane->shard = checkpoint_loader_take(loader);
+    if (!lane->shard)
+        violation(lane, "the checkpoint is refused: %s", checkpoint_loader_text(loader));
+    checkpoint_loader_close(loader);
+    while (lane->position < lane->log.count &&
+           lane->log.entries[lane->position].record.offset < lane->saved_offset)
+        naive_apply(&lane->model, &lane->log.entries[lane->position++].record);
+    lane->model.next_offset = lane->saved_offset;
+    /* Counters are of the process. */
+    lane->model.opened = lane->model.merged = lane->model.corrected = lane->model.split = 0;
+    lane->model.ids_overflowed = 0;
+    simlog_met(SIMLOG_restored);
+    note("%d: restored at %lld", lane->partition, (long long)lane->saved_offset);
+}
+
+/* ---- owners ---- */
+
 static void start_owner(struct lane *lane)
 {
-    lane->shard = shard_open(&sim.rules, lane->partition, INT64_MIN);
     naive_init(&lane->model, &sim.rules);
     lane->position = 0;
+    lane->empty_start = lane->saved.len == 0 || simlog_chance(30);
+    if (lane->empty_start)
+        lane->shard = shard_open(&sim.rules, lane->partition, INT64_MIN);
+    else
+        restore(lane);
     lane->saw_end = false;
     lane->assigned_end = lane->log.end;
     lane->watermark = lane->as_of = INT64_MIN;
@@ -689,6 +744,8 @@ static void step_lane(struct lane *lane)
     case 13:
         if (simlog_chance(20))
             lane->snapshot = lane->redis;
+        else if (simlog_chance(50))
+            checkpoint_some(lane);
         consume(lane);
         break;
     case 14:
@@ -791,6 +848,7 @@ static void run_schedule(uint64_t seed)
         lane->generation = 0;
         memset(&lane->redis, 0, sizeof lane->redis);
         lane->snapshot = lane->redis;
+        text_clear(&lane->saved);
         start_owner(lane);
     }
     sim.disturbed = true;
@@ -837,6 +895,8 @@ int main(void)
     int never = simlog_print_kinds();
     if (is_long && never > 0)
         printf("%d kinds were never met\n", never);
+    for (int k = 0; k < LANES_MAX; k++)
+        text_free(&sim.lanes[k].saved);
     arena_free(&sim.arena);
     text_free(&sim.text);
     simlog_fini();
