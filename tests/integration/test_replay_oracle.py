@@ -15,8 +15,10 @@ sys.path.insert(0, str(ORACLE))
 import disorder  # noqa: E402
 import nasa  # noqa: E402
 import replay_check  # noqa: E402
+from kept import KeyState  # noqa: E402
 from replay import Replay  # noqa: E402
 from settings import Settings  # noqa: E402
+from sources import from_json_lines  # noqa: E402
 
 EVENTS = min(int(os.environ.get("FRESHET_EVENTS") or 2000), 100_000)
 LOG = os.environ.get("FRESHET_REAL_LOG")
@@ -181,6 +183,51 @@ def test_given_points(world, directory):
                                          replay_check.as_json(row), features)
         assert not wrong, "\n".join([str(points[row["ask"]]), *wrong])
     assert len(wanted) == len(points)
+
+
+class Shown:
+    """What a reader sees of one partition: the newest event or decay row of each key."""
+
+    def __init__(self, rows, judge, partition):
+        self.rows = list(rows)[::-1]
+        self.judge, self.partition = judge, partition
+        self.newest, self.compared = {}, 0
+
+    def check(self, offset):
+        """After a record, or after an idle emission: no key's row is stale."""
+        shard = self.judge.oracle.shards[self.partition]
+        evaluator = self.judge.oracle.evaluator
+        while self.rows and self.rows[-1]["offset"] == offset and \
+                (offset is not None or self.rows[-1]["as_of"] == shard.as_of):
+            row = self.rows.pop()
+            self.newest[row["key"].encode()] = row
+        for key in shard.newest_offset:
+            wanted = evaluator.row(key, shard.keys.get(key) or KeyState(), shard.as_of)
+            wrong = replay_check.differences(
+                self.newest[key], {"rev": self.newest[key]["rev"] if wanted.empty else wanted.rev,
+                                   "features": wanted.values}, evaluator.by_name)
+            assert not wrong, "\n".join([f"{key} at offset {offset} as_of {shard.as_of}", *wrong])
+            self.compared += 1
+
+
+def test_no_row_goes_stale(world):
+    """Event and decay rows together show every key as it is, whenever as_of or state moves."""
+    world.run("--rows", "event,decay")
+    judge, shown = world.oracle(()), {}
+
+    def at(partition):
+        if partition not in shown:
+            shown[partition] = Shown(world.rows(partition), judge, partition)
+        return shown[partition]
+
+    def idle(partition, as_of):
+        judge.shard(partition).idle(as_of)
+        at(partition).check(None)
+    for partition, offset, rts, read in from_json_lines(world.lines, judge.oracle.reader, idle):
+        judge.shard(partition).consume(offset, rts, read)
+        at(partition).check(offset)
+    for partition in shown.values():
+        assert not partition.rows and partition.compared > 1000
 
 
 @pytest.mark.skipif(not LOG, reason="FRESHET_REAL_LOG names no file: REAL REQUESTS NOT REPLAYED")
