@@ -174,7 +174,7 @@ static uint32_t find_field(const struct avro_type *type, uint32_t from, const ch
     for (uint32_t k = 0; k < type->count; k++) {
         uint32_t i = from + k < type->count ? from + k : from + k - type->count;
         const char *field = type->fields[i].name;
-        if (strncmp(field, name, len) == 0 && field[len] == '\0')
+        if (*field == *name && strncmp(field, name, len) == 0 && field[len] == '\0')
             return i;
     }
     return type->count;

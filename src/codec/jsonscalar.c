@@ -140,7 +140,8 @@ static bool put_enum(struct scalar *s, const struct avro_type *type)
     if (!jsonscan_string(s->scan, &string, &len))
         return false;
     for (uint32_t i = 0; i < type->count; i++) {
-        if (strncmp(type->symbols[i], string, len) == 0 && type->symbols[i][len] == '\0') {
+        const char *symbol = type->symbols[i];
+        if (*symbol == *string && strncmp(symbol, string, len) == 0 && symbol[len] == '\0') {
             jsonscalar_put_long(s->out, i);
             return true;
         }
