@@ -124,7 +124,7 @@ def test_rows_served_are_rows_replayed(kafka, make_daemon, redis, capsys):
     places = {(row["partition"], row["offset"], row["as_of"]) for row in rows}
     again = len(rows) - len({(row["key"], row["newest"]) for row in rows})
     with capsys.disabled():
-        print(f"\n{len(rows)} rows at {len(places)} places and times are the same bytes, {again} of "
-              f"them without a new event of their key; replayed in {seconds:.1f} s")
+        print(f"\n{len(rows)} rows at {len(places)} places and times are the same bytes, {again} "
+              f"of them without a new event of their key; replayed in {seconds:.1f} s")
     assert len(rows) >= EVENTS * 2 // 5 and again > 1000
     assert program("freshet", "verify", "-c", daemon.config).returncode == 0
