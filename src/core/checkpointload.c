@@ -197,27 +197,46 @@ static void settle_lease(const struct checkpoint_loader *loader, struct shard *s
         lease_want_resync(lease);
 }
 
-struct shard *checkpoint_loader_take(struct checkpoint_loader *loader)
+bool checkpoint_loader_settle(struct checkpoint_loader *loader)
 {
     struct shard *shard = loader->shard;
-    if (!checkpoint_loader_whole(loader) || !shard)
-        return NULL;
+    expect(checkpoint_loader_whole(loader) && !loader->settled);
+    if (!shard)
+        return true;
     shard->unsynced = 0;
     shard->live_sessions = 0;
     for (uint32_t handle = 0; handle < shard->handle_count; handle++)
         settle_entity(shard, handle);
-    if (shard->live_keys != loader->about.keys) {
-        checkpoint_damaged(loader, "the keys are not as many as it says");
-        return NULL;
-    }
+    if (shard->live_keys != loader->about.keys)
+        return checkpoint_damaged(loader, "the keys are not as many as it says");
     dedup_arm(&shard->dedup);
     dedup_expire(&shard->dedup, shard_watermark_ms(shard), checkpoint_id_leaves, shard);
     settle_lease(loader, shard);
     bool same = loader->about.feature_version == shard->rules->set->version;
     shard->checkpointing.epoch = 1;
     shard->checkpointing.since = same; /* a delta can follow what has the same layout */
+    loader->settled = true;
+    return true;
+}
+
+struct shard *checkpoint_loader_take(struct checkpoint_loader *loader)
+{
+    expect(loader->settled);
+    struct shard *shard = loader->shard;
     loader->shard = NULL;
     return shard;
+}
+
+void checkpoint_loader_reset(struct checkpoint_loader *loader)
+{
+    shard_close(loader->shard);
+    loader->shard = NULL;
+    text_clear(&loader->rest);
+    loader->inside = false;
+    loader->settled = false;
+    loader->result = CHECKPOINT_OK;
+    loader->text[0] = '\0';
+    loader->about = (struct checkpoint_about){0};
 }
 
 void checkpoint_loader_close(struct checkpoint_loader *loader)

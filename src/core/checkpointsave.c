@@ -247,11 +247,17 @@ static void walk_removed(struct checkpointing *self, size_t enough)
     }
 }
 
+static bool walk_is_over(const struct checkpointing *self)
+{
+    return self->removed_cursor == self->removed_mark && self->cursor == self->end &&
+           self->id_cursor == self->id_end;
+}
+
 static void walk_keys(struct shard *shard, size_t enough)
 {
     struct checkpointing *self = &shard->checkpointing;
     for (int looked = 0; looked < CHECKPOINT_STEP_KEYS && self->out.len < enough; looked++) {
-        if (self->cursor == shard->handle_count)
+        if (self->cursor == self->end)
             break;
         const struct entity *entity = entity_at(shard, self->cursor);
         /* Those of this epoch were copied when they were touched, or are new. */
@@ -264,13 +270,13 @@ static void walk_keys(struct shard *shard, size_t enough)
 static void walk_ids(struct shard *shard, size_t enough)
 {
     struct checkpointing *self = &shard->checkpointing;
-    if (self->id_cursor == shard->dedup.handle_count || self->out.len >= enough)
+    if (self->id_cursor == self->id_end || self->out.len >= enough)
         return;
     size_t frame = self->out.len;
     segment_begin_record(&self->writer, SEGMENT_IDS);
     size_t empty = self->out.len;
     for (int looked = 0; looked < CHECKPOINT_STEP_KEYS; looked++) {
-        if (self->id_cursor == shard->dedup.handle_count)
+        if (self->id_cursor == self->id_end)
             break;
         const struct dedup_id *id = dedup_at(&shard->dedup, self->id_cursor++);
         if (id->until_ms != INT64_MIN && id->touched != self->epoch)
@@ -290,8 +296,7 @@ bool checkpoint_step(struct shard *shard)
     walk_removed(self, enough);
     walk_keys(shard, enough);
     walk_ids(shard, enough);
-    return self->removed_cursor == self->removed_mark && self->cursor == shard->handle_count &&
-           self->id_cursor == shard->dedup.handle_count;
+    return walk_is_over(self);
 }
 
 /* ---- begin and end ---- */
@@ -324,7 +329,9 @@ void checkpoint_begin(struct shard *shard, const struct checkpoint_terms *terms)
     self->offset = shard->next_offset;
     self->now_s = terms->now_s;
     self->cursor = 0;
+    self->end = shard->handle_count; /* what comes later was not there at the beginning */
     self->id_cursor = 0;
+    self->id_end = shard->dedup.handle_count;
     if (self->base && self->removed_overflow) {
         /* What was removed is not known any more: a delta may follow only a base that is stored. */
         text_clear(&self->removed);
@@ -344,7 +351,7 @@ uint32_t checkpoint_end(struct shard *shard)
     struct checkpointing *self = &shard->checkpointing;
     struct segment_writer *writer = &self->writer;
     const struct lease *lease = &shard->lease;
-    expect(self->under_way && self->cursor == shard->handle_count);
+    expect(self->under_way && walk_is_over(self));
     uint64_t records = writer->records;
     uint64_t bytes = writer->bytes;
     segment_begin_record(writer, SEGMENT_END);

@@ -121,6 +121,7 @@ void entity_drop_if_done(struct shard *shard, uint32_t handle)
     struct entity *entity = entity_at(shard, handle);
     if (!(entity->flags & ENTITY_FORGOTTEN) || entity->queue != QUEUE_NONE || entity->inflight)
         return;
+    entity_touch(shard, handle);
     checkpoint_key_removed(shard, entity);
     if (entity->epoch != shard->epoch)
         shard->unsynced--;

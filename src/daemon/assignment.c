@@ -1,7 +1,9 @@
 /* Partitions come and go (eager rebalance), and what Kafka tells about the topic.
  *
- * assign:  look up committed offsets and the ends of the log -> open partitions -> start fetching
- * revoke:  stop applying -> write rows, with a deadline -> commit -> park the shards -> let go */
+ * assign:  look up committed offsets and the ends of the log -> read state -> start fetching there
+ * revoke:  stop applying -> write rows, with a deadline -> save state -> commit -> park the shards
+ *          -> let go. When the assignment was lost, somebody else may have the partitions already:
+ *          then nothing is written, saved or committed. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,9 +20,9 @@ static void on_ready(void *data)
 
 static void drop_parked(struct engine *engine)
 {
-    for (int k = 0; k < engine->parked_count; k++) {
-        shard_close(engine->parked[k]);
-        engine->parked[k] = NULL;
+    for (int k = 0; k < engine->kept_count; k++) {
+        shard_close(engine->kept[k].shard);
+        engine->kept[k] = (struct kept_shard){0};
     }
 }
 
@@ -42,12 +44,10 @@ void assignment_fetch_again(struct engine *engine)
                         engine->paused || engine->drain != DRAIN_NONE);
 }
 
-static void on_lookup(void *data, const struct kafka_extent *extents, size_t count)
+static void on_taken_over(struct engine *engine, const struct kafka_extent *extents, size_t count)
 {
-    struct engine *engine = data;
-    engine->lookup_busy = false;
-    if (!extents)
-        return; /* the next assignment asks again */
+    if (engine->fatal[0])
+        return; /* what is in the store must not be gone past */
     engine->partitions = memory_resize(engine->partitions, (count + 1) * sizeof(void *));
     for (size_t k = 0; k < count; k++)
         engine->partitions[k] = partition_open(engine, &extents[k]);
@@ -55,6 +55,14 @@ static void on_lookup(void *data, const struct kafka_extent *extents, size_t cou
     drop_parked(engine); /* what is left belongs to others now */
     engine->assigned = true;
     assignment_fetch_again(engine);
+}
+
+static void on_lookup(void *data, const struct kafka_extent *extents, size_t count)
+{
+    struct engine *engine = data;
+    engine->lookup_busy = false;
+    if (extents) /* else the next assignment asks again */
+        takeover_start(engine, extents, count, on_taken_over);
 }
 
 static void on_assign(void *data, const int32_t *partitions, size_t count)
@@ -78,6 +86,7 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
     struct engine *engine = data;
     (void)partitions; /* eager: always all */
     (void)count;
+    takeover_void(engine);
     if (engine->leaving) {
         kafka_unassign(engine->kafka); /* all was written and committed before, or will be anew */
         return;
@@ -85,6 +94,10 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
     engine->revoking = true;
     engine->revoking_lost = lost;
     engine->revoke_committed = lost;
+    engine->revoke_saving = false;
+    engine->revoke_saved = lost;
+    if (lost)
+        checkpointer_abort(engine, NULL);
     engine->revoke_commit_busy = false;
     engine->revoke_deadline =
         mono_time_add(engine_now(engine), (struct duration){ENGINE_REVOKE_MS});
@@ -133,13 +146,21 @@ void assignment_run(struct engine *engine)
         engine->revoking_lost = true; /* send nothing more: only wait for what is under way */
         return;
     }
+    int64_t beyond = mono_time_diff(engine_now(engine), engine->revoke_deadline).ms;
+    if (!engine->revoke_saved) {
+        if (!engine->revoke_saving)
+            checkpointer_want(engine);
+        engine->revoke_saving = true;
+        if (!checkpointer_settled(engine) && beyond < ENGINE_SAVE_MS)
+            return;
+        engine->revoke_saved = true;
+        checkpointer_abort(engine, NULL); /* what is not durable now is read from the log again */
+    }
     if (!engine->revoke_committed && !engine->revoke_commit_busy) {
         engine->revoke_commit_busy = true;
         engine_commit(engine, on_revoke_committed, engine);
     }
-    struct mono_time last =
-        mono_time_add(engine->revoke_deadline, (struct duration){ENGINE_REVOKE_MS});
-    if (engine->revoke_committed || mono_time_diff(engine_now(engine), last).ms >= 0)
+    if (engine->revoke_committed || beyond >= ENGINE_SAVE_MS + ENGINE_REVOKE_MS)
         let_go(engine);
 }
 

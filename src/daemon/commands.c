@@ -211,17 +211,41 @@ static void answer_flush(struct control_request *request)
     commands->engine->flush_now = true;
 }
 
-/* Answers a FLUSH once nothing waits any more. */
+static void answer_checkpoint(struct control_request *request)
+{
+    struct commands *commands = request->context;
+    if (!commands->engine->checkpointer.store) {
+        control_reply_error(request->client, "checkpoint.store is none: state is not kept");
+        return;
+    }
+    if (commands->checkpoint_ticket) {
+        control_reply_error(request->client, "another CHECKPOINT is under way");
+        return;
+    }
+    commands->checkpoint_ticket = control_defer(request);
+    checkpointer_want(commands->engine);
+}
+
+/* Answers a FLUSH once nothing waits any more, a CHECKPOINT once it is durable. */
 void commands_tick(struct commands *commands)
 {
-    if (!commands->flush_ticket || !engine_clean(commands->engine))
-        return;
-    struct control_client *client =
-        control_resume(commands->engine->control, commands->flush_ticket);
-    commands->flush_ticket = 0;
-    commands->engine->flush_now = false;
-    if (client)
-        control_reply_status(client, "OK");
+    struct engine *engine = commands->engine;
+    struct control_client *client = NULL;
+    if (commands->flush_ticket && engine_clean(engine)) {
+        client = control_resume(engine->control, commands->flush_ticket);
+        commands->flush_ticket = 0;
+        engine->flush_now = false;
+        if (client)
+            control_reply_status(client, "OK");
+    }
+    if (commands->checkpoint_ticket && checkpointer_settled(engine)) {
+        client = control_resume(engine->control, commands->checkpoint_ticket);
+        commands->checkpoint_ticket = 0;
+        if (client && engine->checkpointer.error[0])
+            control_reply_error(client, "%s", engine->checkpointer.error);
+        else if (client)
+            control_reply_status(client, "OK");
+    }
 }
 
 static void answer_drain(struct control_request *request)
@@ -250,8 +274,8 @@ void commands_drained(void *context, bool clean)
     if (client && clean)
         control_reply_status(client, "OK");
     else if (client)
-        control_reply_error(client, "the deadline passed before all rows were written; nothing is "
-                                    "lost: the next start writes them");
+        control_reply_error(client, "the deadline passed before all rows were written and state "
+                                    "was saved; nothing is lost: the next start makes up for it");
     if (commands->stopping)
         commands->stop(commands->context);
 }

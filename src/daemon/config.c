@@ -50,8 +50,8 @@ const struct config_row config_rows[CONFIG_ROW_COUNT] = {
 };
 
 const char *const config_sections[] = {"kafka", "schema", "event",   "time", "session", "state",
-                                       "features", "redis", "late", "control", "http", "log",
-                                       "debug", NULL};
+                                       "features", "redis", "checkpoint", "late", "control",
+                                       "http", "log", "debug", NULL};
 
 const struct config_row *config_row_find(const char *name)
 {
@@ -245,6 +245,7 @@ void config_free(struct config *config)
     }
     config_properties_free(config);
     memory_free(config->http.host);
+    memory_free(config->checkpoint_path);
     memory_free(config->path);
     memory_free(config);
 }

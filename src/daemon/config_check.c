@@ -2,6 +2,7 @@
 #include "config_parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pool.h"
@@ -190,6 +191,27 @@ static void check_http(struct config *config, struct config_errors *errors)
     text_free(&name);
 }
 
+/* systemd says in STATE_DIRECTORY, separated by colons, what StateDirectory= of the unit names. */
+static void resolve_checkpoints(struct config *config, struct config_errors *errors)
+{
+    const char *state = getenv("STATE_DIRECTORY");
+    bool named = config->checkpoint_dir[0] != '\0';
+    if (config->checkpoint_store == CONFIG_CHECKPOINT_STORE_NONE ||
+        (config->checkpoint_store == CONFIG_CHECKPOINT_STORE_AUTO && !named && !state))
+        return;
+    if (!named && !state) {
+        config_complain(config, CONFIG_ROW_checkpoint_store, 0, errors,
+                        "needs a directory (set checkpoint.dir, or StateDirectory= in the unit)");
+        return;
+    }
+    struct text path = {0};
+    if (named)
+        text_append_string(&path, config->checkpoint_dir);
+    else
+        text_printf(&path, "%.*s/checkpoints", (int)strcspn(state, ":"), state);
+    config->checkpoint_path = path.data;
+}
+
 void config_check(struct config *config, struct config_errors *errors)
 {
     check_kafka(config, errors);
@@ -198,4 +220,5 @@ void config_check(struct config *config, struct config_errors *errors)
     check_redis(config, errors);
     check_sockets(config, errors);
     check_http(config, errors);
+    resolve_checkpoints(config, errors);
 }

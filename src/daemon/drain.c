@@ -1,4 +1,4 @@
-/* An orderly end: stop consuming, write rows, commit, leave the group. */
+/* An orderly end: stop consuming, write rows, save state, commit, leave the group. */
 #include "engine.h"
 #include "log.h"
 
@@ -49,17 +49,36 @@ static bool rejects_stored(const struct engine *engine)
     return true;
 }
 
-void drain_run(struct engine *engine)
+/* Rows first, so that the checkpoint knows them written. But Redis may be away: then state is saved
+ * all the same, while there is time. */
+static void write_rows(struct engine *engine, bool clean)
+{
+    int64_t left = mono_time_diff(engine->drain_deadline, engine_now(engine)).ms;
+    if (!clean && left > engine->config->control_drain_timeout.ms / 2)
+        return;
+    engine->drain = DRAIN_SAVING;
+    checkpointer_want(engine);
+}
+
+static void save_state(struct engine *engine, bool clean)
 {
     bool over = mono_time_diff(engine_now(engine), engine->drain_deadline).ms >= 0;
-    if (engine->drain == DRAIN_WRITING) {
-        bool clean = engine_clean(engine) && rejects_stored(engine);
-        if (!clean && !over)
-            return;
-        engine->drain_clean = clean;
-        engine->drain = DRAIN_COMMITTING;
-        engine_commit(engine, on_drain_committed, engine);
-    }
+    bool saved = checkpointer_settled(engine);
+    if (!(clean && saved) && !over)
+        return;
+    checkpointer_abort(engine, NULL);
+    engine->drain_clean = clean && saved && !engine->checkpointer.error[0];
+    engine->drain = DRAIN_COMMITTING;
+    engine_commit(engine, on_drain_committed, engine);
+}
+
+void drain_run(struct engine *engine)
+{
+    bool clean = engine_clean(engine) && rejects_stored(engine);
+    if (engine->drain == DRAIN_WRITING)
+        write_rows(engine, clean);
+    if (engine->drain == DRAIN_SAVING)
+        save_state(engine, clean);
     /* Nobody may answer the commit; it is advisory, and late records are sent again. */
     struct mono_time last =
         mono_time_add(engine->drain_deadline, (struct duration){ENGINE_REVOKE_MS});

@@ -25,6 +25,17 @@ struct mono_time engine_now(const struct engine *engine)
     return (struct mono_time){(int64_t)uv_now(engine->loop)};
 }
 
+uint32_t engine_now_s(const struct engine *engine)
+{
+    return (uint32_t)(engine_now(engine).ms / 1000) + 1;
+}
+
+void engine_shard_name(const struct engine *engine, int32_t id, char name[CHECKPOINT_NAME_MAX])
+{
+    snprintf(name, CHECKPOINT_NAME_MAX, "%s:%s:%d", engine->config->kafka_group_id,
+             engine->config->kafka_topic, id);
+}
+
 struct partition *engine_partition(struct engine *engine, int32_t id)
 {
     for (int k = 0; k < engine->partition_count; k++)
@@ -134,8 +145,8 @@ static void step_ttl(struct engine *engine, struct partition *partition)
     shard_status(partition->shard, &status);
     int64_t steps = engine->ttl_ms / TTL_STEPS / TTL_STEP_MS + 1;
     int64_t budget = (int64_t)(status.keys + status.keys_forgotten_waiting) / steps + 1;
-    shard_refresh_ttl(partition->shard, (uint32_t)(engine_now(engine).ms / 1000) + 1,
-                      (uint32_t)(engine->ttl_ms / 1000), (int)budget);
+    shard_refresh_ttl(partition->shard, engine_now_s(engine), (uint32_t)(engine->ttl_ms / 1000),
+                      (int)budget);
 }
 
 /* Redis has seen a later record than the log has: topic made anew, or an unclean election. */
@@ -214,19 +225,21 @@ static void run_turn(struct engine *engine)
     /* 2 Records, a bounded number: they make keys dirty. */
     if (engine->kafka_ready)
         take_records(engine);
+    /* 3 A piece of a checkpoint: between two records, and bounded. */
+    checkpointer_run(engine);
     bool tick = mono_time_diff(engine_now(engine), engine->last_tick).ms >= ENGINE_TICK_MS;
     if (!tick)
         return;
     engine->last_tick = engine_now(engine);
-    /* 3 What time alone does, and what waited for others: schemas, the producer, a rebalance. */
+    /* 4 What time alone does, and what waited for others: schemas, the producer, a rebalance. */
     for (int k = 0; k < engine->partition_count; k++)
         intake_run(engine->partitions[k]);
     run_periodic(engine);
-    /* 4 Rows, after the records of this turn, so that a key is written once for all of them. */
+    /* 5 Rows, after the records of this turn, so that a key is written once for all of them. */
     for (int k = 0; k < engine->partition_count && !engine->revoking_lost; k++)
         flusher_run(engine->partitions[k]);
     sweeper_run(engine);
-    /* 5 Commits last: they speak of what was applied before. */
+    /* 6 Commits last: they speak of what is in a checkpoint, or without one of what was applied. */
     if (mono_time_diff(engine_now(engine), engine->last_commit).ms >=
             engine->config->kafka_commit_interval.ms &&
         !engine->revoking) {
@@ -341,7 +354,8 @@ struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model 
     bool logs = *config->debug_rows != '\0';
     if (engine->writers && logs)
         engine->rowlog = rowlog_open(config->debug_rows, error, KAFKA_ERROR_TEXT);
-    if (!engine->writers || (logs && !engine->rowlog) || !open_kafka(engine, error)) {
+    if (!engine->writers || (logs && !engine->rowlog) ||
+        !checkpointer_open(engine, error) || !open_kafka(engine, error)) {
         engine_close(engine, NULL, NULL);
         return NULL;
     }
@@ -359,10 +373,10 @@ static void engine_free(struct engine *engine)
     void *context = engine->closed_context;
     for (int k = 0; k < engine->partition_count; k++)
         partition_close(engine->partitions[k]);
-    for (int k = 0; k < engine->parked_count; k++)
-        shard_close(engine->parked[k]);
+    for (int k = 0; k < engine->kept_count; k++)
+        shard_close(engine->kept[k].shard);
     memory_free(engine->partitions);
-    memory_free(engine->parked);
+    memory_free(engine->kept);
     memory_free(engine->polled);
     arena_free(&engine->arena);
     rowhash_fini(&engine->rowhash);
@@ -415,6 +429,12 @@ void engine_close(struct engine *engine, void (*closed)(void *context), void *co
     if (engine->writers) {
         engine->parts_open++;
         writers_close(engine->writers, part_closed, engine);
+    }
+    takeover_void(engine);
+    checkpointer_abort(engine, NULL);
+    if (engine->checkpointer.store) {
+        engine->parts_open++;
+        checkpoint_store_close(engine->checkpointer.store, part_closed, engine);
     }
     part_closed(engine);
 }

@@ -214,6 +214,7 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
     struct mono_time now = engine_now(engine);
     if (ok) {
         present_redis_clock(engine, result->time_ms);
+        partition->last_flush_ms = present_wall_ms();
         histogram_add(&engine->redis_write_us, mono_time_diff(now, flight->sent).ms * 1000);
         engine->totals.rows_written += (uint64_t)flight->batch.count;
         observe_latency(engine, flight);
@@ -285,7 +286,7 @@ static void send_batch(struct partition *partition, struct flight *flight)
     terms.check = shard_has_rows(partition->shard) && check_due(partition);
     flush_batch_begin(&flight->flush, &terms);
     arena_reset(&engine->arena);
-    uint32_t now_s = (uint32_t)(engine_now(engine).ms / 1000) + 1;
+    uint32_t now_s = engine_now_s(engine);
     struct row row;
     while (!flush_batch_full(&flight->flush, &engine->rowhash) &&
            shard_batch_next(partition->shard, &flight->batch, &engine->arena, now_s,

@@ -107,6 +107,8 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return (double)engine->totals.rows_written;
     case METRIC_DECAY_ROWS:
         return (double)scrape->total.decay_rows;
+    case METRIC_CHECKPOINT_BYTES:
+        return (double)engine->totals.checkpoint_bytes;
     case METRIC_REDIS_CONNECTED:
         return redis_health(engine->redis)->connected;
     case METRIC_REDIS_INFLIGHT_BYTES:
@@ -136,6 +138,10 @@ static double partition_value(const struct partition *partition, enum metric_id 
     switch (id) {
     case METRIC_CONSUMER_LAG:
         return lag < 0 ? 0 : (double)lag;
+    case METRIC_CHECKPOINT_AGE_SECONDS:
+        return partition->engine->checkpointer.store
+                   ? seconds(status_checkpoint_age_ms(partition))
+                   : 0;
     case METRIC_PARTITION_PAUSED:
         return partition->paused != 0;
     case METRIC_PARTITION_IDLE:
@@ -192,9 +198,9 @@ static void append_partitions(const struct scrape *scrape, enum metric_id id)
 static void append_histogram(const struct scrape *scrape, const struct histogram *histogram,
                              double unit)
 {
-    static const double limits[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25, 0.5,
-                                    1,     2.5,    5,     10,   30,    60,   300,  1800, 3600,
-                                    21600, 86400};
+    static const double limits[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                    0.05,   0.1,     0.25,   0.5,   1,      2.5,   5,    10,
+                                    30,     60,      300,    1800,  3600,   21600, 86400};
     const char *name = scrape->row->name;
     for (size_t k = 0; k < sizeof limits / sizeof limits[0]; k++)
         text_printf(scrape->out, "%s_bucket{le=\"%g\"} %llu\n", name, limits[k],
@@ -284,6 +290,11 @@ static void append_labelled(struct scrape *scrape, enum metric_id id)
     case METRIC_REDIS_RESYNC:
         append_resyncs(scrape);
         break;
+    case METRIC_CHECKPOINTS:
+        labelled(scrape, "base", totals->checkpoints_base);
+        labelled(scrape, "delta", totals->checkpoints_delta);
+        labelled(scrape, "error", totals->checkpoints_failed);
+        break;
     case METRIC_LATE_OUTPUT:
         append_rejects(scrape);
         break;
@@ -310,6 +321,12 @@ static void append_histogram_of(const struct scrape *scrape, enum metric_id id)
         break;
     case METRIC_REDIS_WRITE_SECONDS:
         append_histogram(scrape, &engine->redis_write_us, 1e6);
+        break;
+    case METRIC_CHECKPOINT_SECONDS:
+        append_histogram(scrape, &engine->checkpoint_ms, 1e3);
+        break;
+    case METRIC_CHECKPOINT_STEP_SECONDS:
+        append_histogram(scrape, &engine->checkpoint_step_us, 1e6);
         break;
     case METRIC_LOOP_SECONDS:
         append_histogram(scrape, &engine->loop_us, 1e6);

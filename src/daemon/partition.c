@@ -6,26 +6,27 @@
 #include "log.h"
 #include "pool.h"
 
-/* ---- parked shards: state that waits for its partition to come back after a rebalance ---- */
+/* ---- state that waits for its partition ---- */
 
-static struct shard **parked_slot(struct engine *engine, int32_t id)
+struct kept_shard *engine_kept(struct engine *engine, int32_t id)
 {
-    if (id >= engine->parked_count) {
+    if (id >= engine->kept_count) {
         size_t count = (size_t)id + 1;
-        engine->parked = memory_resize(engine->parked, count * sizeof(struct shard *));
-        memset(engine->parked + engine->parked_count, 0,
-               (count - (size_t)engine->parked_count) * sizeof(struct shard *));
-        engine->parked_count = id + 1;
+        engine->kept = memory_resize(engine->kept, count * sizeof engine->kept[0]);
+        memset(engine->kept + engine->kept_count, 0,
+               (count - (size_t)engine->kept_count) * sizeof engine->kept[0]);
+        engine->kept_count = id + 1;
     }
-    return &engine->parked[id];
+    return &engine->kept[id];
 }
 
 void partition_park(struct partition *partition)
 {
-    struct shard **slot = parked_slot(partition->engine, partition->id);
-    expect(!*slot);
+    struct kept_shard *kept = engine_kept(partition->engine, partition->id);
+    expect(!kept->shard);
+    checkpointer_abort(partition->engine, partition);
     lease_let_go(shard_lease(partition->shard));
-    *slot = partition->shard;
+    *kept = (struct kept_shard){partition->shard, partition->chain};
     partition->shard = NULL;
 }
 
@@ -55,28 +56,34 @@ struct partition *partition_open(struct engine *engine, const struct kafka_exten
         .extent = *extent,
         .committed = extent->committed,
         .last_record = engine_now(engine),
+        .opened = engine_now(engine),
     };
     redis_own_key(&partition->own_key, engine->config->redis_prefix,
                   engine->config->kafka_group_id, engine->config->kafka_topic, partition->id);
     for (int k = 0; k < ENGINE_FLIGHTS; k++)
         flush_batch_init(&partition->flights[k].flush);
-    struct shard **parked = parked_slot(engine, partition->id);
-    if (*parked) {
-        partition->shard = *parked;
-        *parked = NULL;
+    partition->checkpoint_tried = engine_now(engine);
+    struct kept_shard *kept = engine_kept(engine, partition->id);
+    if (kept->shard) {
+        partition->shard = kept->shard;
+        partition->chain = kept->chain;
+        *kept = (struct kept_shard){0};
+        /* It was saved before Redis was ever reached: its beginning is still to be swept. */
+        partition->empty_start = shard_lease(partition->shard)->previous[0] == '\0';
     } else {
         int64_t start_ms;
         int64_t start = cold_start(engine, extent, &start_ms);
         partition->shard = shard_open(&engine->model->rules, partition->id, start_ms);
         partition->empty_start = true;
+        partition->chain.offset = -1;
         shard_end_of_log(partition->shard, start);
     }
     struct shard_status status;
     shard_status(partition->shard, &status);
     log_info("partition_assigned",
-             "partition=%d start=%lld end=%lld committed=%lld state=%s", partition->id,
+             "partition=%d start=%lld end=%lld committed=%lld keys=%llu", partition->id,
              (long long)status.next_offset, (long long)extent->end, (long long)extent->committed,
-             partition->empty_start ? "empty" : "parked");
+             (unsigned long long)status.keys);
     return partition;
 }
 
@@ -92,8 +99,11 @@ void partition_restart(struct partition *partition, const struct kafka_extent *e
 {
     expect(partition->flights_busy == 0);
     intake_drop(partition);
+    checkpointer_abort(partition->engine, partition);
     keep_counters(partition->engine, partition->shard);
     shard_close(partition->shard);
+    partition->chain.offset = -1;
+    partition->chain.next.index = 0; /* a new chain begins, of a greater number */
     /* A new lease, too: rows without state are found by the sweep of an empty start. */
     partition->shard = shard_open(&partition->engine->model->rules, partition->id, INT64_MIN);
     partition->empty_start = true;
@@ -113,6 +123,7 @@ void partition_resync(struct partition *partition, enum resync_cause cause)
 void partition_close(struct partition *partition)
 {
     expect(partition->flights_busy == 0);
+    checkpointer_abort(partition->engine, partition);
     if (partition->shard)
         keep_counters(partition->engine, partition->shard);
     intake_drop(partition);

@@ -151,13 +151,20 @@ void reject_delivered(void *data, void *opaque, bool ok, const char *text)
     memory_free(ticket);
 }
 
+int64_t rejects_first_offset(const struct partition *partition)
+{
+    return reject_at(partition, 0)->offset;
+}
+
+/* Never past the newest checkpoint: see checkpoint.h. */
 int64_t reject_commit_offset(const struct partition *partition)
 {
     struct shard_status status;
     shard_status(partition->shard, &status);
-    int64_t offset = status.next_offset;
-    if (partition->rejects_count && reject_at(partition, 0)->offset < offset)
-        offset = reject_at(partition, 0)->offset;
+    int64_t offset =
+        partition->engine->checkpointer.store ? partition->chain.offset : status.next_offset;
+    if (partition->rejects_count && rejects_first_offset(partition) < offset)
+        offset = rejects_first_offset(partition);
     return offset > partition->committed ? offset : partition->committed;
 }
 

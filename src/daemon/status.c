@@ -90,6 +90,31 @@ static void alarm_clock(const struct engine *engine, status_alarm *alarm, void *
               "do not decay until they agree.");
 }
 
+static void alarm_checkpoints(const struct engine *engine, status_alarm *alarm, void *context)
+{
+    if (engine->checkpointer.error[0])
+        alarm(context, "checkpoint_failed", engine->checkpointer.error);
+    int64_t bound = ENGINE_CHECKPOINT_OLD * engine->config->checkpoint_interval.ms;
+    for (int k = 0; engine->checkpointer.store && k < engine->partition_count; k++) {
+        struct shard_status status;
+        shard_status(engine->partitions[k]->shard, &status);
+        if (status.next_offset == engine->partitions[k]->chain.offset ||
+            status_checkpoint_age_ms(engine->partitions[k]) < bound + ENGINE_CHECKPOINT_IDLE_MS)
+            continue;
+        alarm(context, "checkpoint_old",
+              "A shard's last checkpoint is long ago, so a restart would replay much: late records "
+              "that cannot be stored hold it back, or the store is slow.");
+        return;
+    }
+}
+
+int64_t status_checkpoint_age_ms(const struct partition *partition)
+{
+    struct mono_time since =
+        partition->chain.offset < 0 ? partition->opened : partition->chain.saved;
+    return mono_time_diff(engine_now(partition->engine), since).ms;
+}
+
 void status_alarms(const struct engine *engine, status_alarm *alarm, void *context)
 {
     if (engine->fatal[0])
@@ -118,6 +143,7 @@ void status_alarms(const struct engine *engine, status_alarm *alarm, void *conte
               "A shard was started anew because the log no longer held its offset: its features "
               "are complete again once their windows have passed.");
     alarm_clock(engine, alarm, context);
+    alarm_checkpoints(engine, alarm, context);
     for (int k = 0; k < engine->partition_count; k++)
         alarm_partition(engine->partitions[k], alarm, context);
 }

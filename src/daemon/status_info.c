@@ -78,6 +78,22 @@ static void info_redis(const struct engine *engine, struct text *out)
                 (long long)histogram_quantile(&write_us, 0.99) / 1000);
 }
 
+static void info_checkpoints(const struct engine *engine, struct text *out)
+{
+    const struct engine_totals *totals = &engine->totals;
+    text_printf(out,
+                "checkpoint_store:%s\r\ncheckpoints_base:%llu\r\ncheckpoints_delta:%llu\r\n"
+                "checkpoints_failed:%llu\r\ncheckpoint_bytes:%llu\r\ncheckpoint_error:%s\r\n"
+                "checkpoint_p99_ms:%lld\r\ncheckpoint_step_p99_us:%lld\r\n",
+                engine->checkpointer.store ? engine->checkpointer.store->kind->name : "none",
+                (unsigned long long)totals->checkpoints_base,
+                (unsigned long long)totals->checkpoints_delta,
+                (unsigned long long)totals->checkpoints_failed,
+                (unsigned long long)totals->checkpoint_bytes, engine->checkpointer.error,
+                (long long)histogram_quantile(&engine->checkpoint_ms, 0.99),
+                (long long)histogram_quantile(&engine->checkpoint_step_us, 0.99));
+}
+
 static void info_fates(const struct engine *engine, struct text *out)
 {
     for (int k = 0; k < FATE_COUNT_OF; k++)
@@ -93,12 +109,13 @@ static void info_shards(const struct engine *engine, struct text *out)
         shard_status(partition->shard, &status);
         text_printf(out,
                     "shard%d:partition=%d,offset=%lld,lag=%lld,watermark_ms=%lld,as_of_ms=%lld,"
-                    "keys=%llu,dirty=%llu,idle=%d,paused=%u,held=%d,resync=%d\r\n",
+                    "keys=%llu,dirty=%llu,idle=%d,paused=%u,held=%d,resync=%d,checkpoint=%lld\r\n",
                     k, partition->id, (long long)status.next_offset,
                     (long long)partition_lag(partition), (long long)status.watermark.ms,
                     (long long)status.as_of.ms, (unsigned long long)status.keys,
                     (unsigned long long)status.dirty, partition->idle, partition->paused,
-                    status.held, shard_lease(partition->shard)->resync != LEASE_SYNCED);
+                    status.held, shard_lease(partition->shard)->resync != LEASE_SYNCED,
+                    (long long)partition->chain.offset);
     }
 }
 
@@ -109,7 +126,7 @@ bool status_info(const struct engine *engine, const char *section, struct text *
         void (*append)(const struct engine *engine, struct text *out);
     } sections[] = {
         {"Server", info_server}, {"Stream", info_stream}, {"Redis", info_redis},
-        {"Fates", info_fates},   {"Shards", info_shards},
+        {"Checkpoints", info_checkpoints}, {"Fates", info_fates},   {"Shards", info_shards},
     };
     static const char *const all[] = {"all", "everything", "default"}; /* as clients of Redis ask */
     for (size_t k = 0; section && k < sizeof all / sizeof all[0]; k++)

@@ -98,6 +98,33 @@ static void screen_redis(const struct engine *engine, const struct shard_status 
                 (long long)histogram_quantile(&visible_ms, 0.99));
 }
 
+static void screen_checkpoints(const struct engine *engine, struct text *out)
+{
+    if (!engine->checkpointer.store) {
+        text_append_string(out, "checkpoint none: a restart reads the log from kafka.start\n");
+        return;
+    }
+    int64_t oldest = 0;
+    int64_t behind = 0;
+    for (int k = 0; k < engine->partition_count; k++) {
+        const struct partition *partition = engine->partitions[k];
+        struct shard_status status;
+        shard_status(partition->shard, &status);
+        int64_t age = status_checkpoint_age_ms(partition);
+        oldest = age > oldest ? age : oldest;
+        if (partition->chain.offset >= 0)
+            behind += status.next_offset - partition->chain.offset;
+    }
+    text_append_string(out, "checkpoint oldest ");
+    text_append_duration(out, oldest / 1000 * 1000);
+    text_printf(out, " ago, %lld records since; %llu made, p99 %lld ms, step p99 %lld us\n",
+                (long long)behind,
+                (unsigned long long)(engine->totals.checkpoints_base +
+                                     engine->totals.checkpoints_delta),
+                (long long)histogram_quantile(&engine->checkpoint_ms, 0.99),
+                (long long)histogram_quantile(&engine->checkpoint_step_us, 0.99));
+}
+
 static void screen_fates(const struct engine *engine, struct text *out)
 {
     text_append_string(out, "fates     ");
@@ -122,6 +149,7 @@ void status_screen(const struct engine *engine, struct text *out)
     status_alarms(engine, screen_alarm, out);
     screen_stream(engine, &total, out);
     screen_redis(engine, &total, out);
+    screen_checkpoints(engine, out);
     screen_fates(engine, out);
 }
 
@@ -131,7 +159,8 @@ static void append_state(const struct partition *partition, const struct shard_s
                          struct text *out)
 {
     static const char *const leases[] = {"no lease", "acquiring", "owner", "fenced", "dropped"};
-    static const char *const pauses[] = {"operator", "schema", "dirty", "rejects"};
+    static const char *const pauses[] = {"operator", "schema", "dirty", "rejects",
+                                         "checkpoint"};
     const struct lease *lease = shard_lease(partition->shard);
     text_append_string(out, leases[lease->state]);
     text_append_string(out, status->held ? ", replaying" : "");

@@ -89,12 +89,10 @@ static void read_it(struct corekit *kit, const void *bytes, size_t len)
     struct checkpoint_loader *loader = checkpoint_loader_open(&kit->rules, 0, NULL, 0, 0);
     checkpoint_loader_feed(loader, bytes, len / 2);
     checkpoint_loader_feed(loader, (const char *)bytes + len / 2, len - len / 2);
-    struct shard *shard = checkpoint_loader_take(loader);
-    expect(shard || checkpoint_loader_text(loader)[0] || !checkpoint_loader_whole(loader));
-    if (shard)
-        work(kit, shard);
-    shard_close(shard);
-    kit->shard = NULL;
+    if (checkpoint_loader_whole(loader) && checkpoint_loader_settle(loader)) {
+        work(kit, checkpoint_loader_take(loader));
+        shard_close(kit->shard);
+    }
     checkpoint_loader_close(loader);
 }
 

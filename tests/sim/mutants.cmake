@@ -167,3 +167,12 @@ sim_mutant(saved_without_the_changed checkpointsave.c
     "if (self->under_way && handle >= self->cursor)" "if (false)")
 sim_mutant(ids_are_not_saved checkpointsave.c
     "id->until_ms != INT64_MIN && id->touched" "false && id->touched")
+sim_mutant(saved_without_the_dirty checkpointsave.c
+    "if (entity->queue != QUEUE_NONE)" "if (entity->queue == 77)")
+sim_mutant(saved_without_those_that_went entity.c
+    "    entity_touch(shard, handle);\n    checkpoint_key_removed" "    checkpoint_key_removed")
+sim_mutant(removed_keys_come_back checkpointsave.c
+    "self->removed_mark = self->removed.len" "self->removed_mark = 0")
+sim_mutant(delta_of_a_lost_one checkpointsave.c
+    "    self->under_way = false;\n    text_free"
+    "    self->since = self->epoch, self->under_way = false;\n    text_free")

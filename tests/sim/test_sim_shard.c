@@ -66,8 +66,10 @@ struct lane {
     uint64_t generation;
     bool lease_busy;
     bool empty_start;   /* else from a checkpoint */
-    struct text saved;  /* the newest checkpoint, a base of its own; empty: none */
+    struct text saved;  /* the newest checkpoint: a base, and deltas behind it; empty: none */
     int64_t saved_offset;
+    struct checkpoint_link next; /* segment of what is saved */
+    struct checkpoint_link link; /* of the one under way */
     bool must_hear; /* the replies to what is under way: see FAULT_OLD_RDB */
     uint64_t batches_applied;
 };
@@ -516,18 +518,28 @@ static const char shard_name[] = "sim:clicks:0";
 static void checkpoint_some(struct lane *lane)
 {
     if (!checkpoint_under_way(lane->shard)) {
-        struct checkpoint_terms terms = {.name = shard_name, .link = {1, 0, 0}, .wall_ms = sim.now};
+        lane->link = lane->next;
+        if (checkpoint_needs_base(lane->shard) || simlog_chance(20))
+            lane->link = (struct checkpoint_link){.chain = lane->next.chain + 1};
+        struct checkpoint_terms terms = {
+            .name = shard_name, .link = lane->link, .wall_ms = sim.now};
         checkpoint_begin(lane->shard, &terms);
         return;
     }
     while (!checkpoint_step(lane->shard))
         continue;
-    checkpoint_end(lane->shard);
+    uint32_t crc = checkpoint_end(lane->shard);
+    if (simlog_chance(20)) { /* it does not become durable: the next has what it has */
+        checkpoint_abort(lane->shard);
+        return;
+    }
     struct text *bytes = checkpoint_bytes(lane->shard);
-    text_clear(&lane->saved);
+    if (lane->link.index == 0)
+        text_clear(&lane->saved);
     text_append(&lane->saved, bytes->data, bytes->len);
     lane->saved_offset = checkpoint_offset(lane->shard);
     checkpoint_stored(lane->shard);
+    lane->next = (struct checkpoint_link){lane->link.chain, lane->link.index + 1, crc};
     note("%d: checkpoint at %lld", lane->partition, (long long)lane->saved_offset);
 }
 
@@ -537,9 +549,9 @@ static void restore(struct lane *lane)
     struct checkpoint_loader *loader =
         checkpoint_loader_open(&sim.rules, lane->partition, shard_name, sim.now, 1);
     checkpoint_loader_feed(loader, lane->saved.data, lane->saved.len);
-    lane->shard = checkpoint_loader_take(loader);
-    if (!lane->shard)
+    if (!checkpoint_loader_whole(loader) || !checkpoint_loader_settle(loader))
         violation(lane, "the checkpoint is refused: %s", checkpoint_loader_text(loader));
+    lane->shard = checkpoint_loader_take(loader);
     checkpoint_loader_close(loader);
     while (lane->position < lane->log.count &&
            lane->log.entries[lane->position].record.offset < lane->saved_offset)

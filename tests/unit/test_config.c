@@ -294,9 +294,9 @@ static void values(void **state)
 static void checks_of_values(void **state)
 {
     (void)state;
-    expect_said("[kafak]\n[checkpoint]\nx = 1\n[session]\ngpa = 1\nnothing_like_it = 2\n",
+    expect_said("[kafak]\n[elsewhere]\nx = 1\n[session]\ngpa = 1\nnothing_like_it = 2\n",
                 "freshet.ini:1: unknown section [kafak] (did you mean [kafka]?)\n"
-                "freshet.ini:2: unknown section [checkpoint] (see freshetd --dump config)\n"
+                "freshet.ini:2: unknown section [elsewhere] (see freshetd --dump config)\n"
                 "freshet.ini:5: unknown key gpa in [session] (did you mean gap?)\n"
                 "freshet.ini:6: unknown key nothing_like_it in [session] (it has gap, lateness, "
                 "cut_at, cut_every, end_when, id)\n");
@@ -595,6 +595,38 @@ static int tear_down(void **state)
     return rmdir(directory);
 }
 
+/* checkpoint.store: auto is a directory when there is one, systemd's is used by itself. */
+static void where_state_is_kept(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *state_directory, *path;
+    } cases[] = {
+        {"", NULL, NULL},
+        {"", "/var/lib/a:/var/lib/b", "/var/lib/a/checkpoints"},
+        {"[checkpoint]\ndir = /kept\n", "/var/lib/a", "/kept"},
+        {"[checkpoint]\nstore = none\ndir = /kept\n", "/var/lib/a", NULL},
+        {"[checkpoint]\nstore = dir\n", "/var/lib/a", "/var/lib/a/checkpoints"},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        if (cases[k].state_directory)
+            setenv("STATE_DIRECTORY", cases[k].state_directory, 1);
+        struct text said = {0};
+        struct config *config = load(cases[k].text, &said);
+        assert_string_equal(said.data, "");
+        text_free(&said);
+        if (cases[k].path)
+            assert_string_equal(config->checkpoint_path, cases[k].path);
+        else
+            assert_null(config->checkpoint_path);
+        config_free(config);
+        unsetenv("STATE_DIRECTORY");
+    }
+    expect_said("[checkpoint]\nstore = dir\n",
+                "freshet.ini:2: checkpoint.store: needs a directory (set checkpoint.dir, or "
+                "StateDirectory= in the unit)\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,7 +638,7 @@ int main(void)
         cmocka_unit_test(references),        cmocka_unit_test(environment),
         cmocka_unit_test(kafka_properties),  cmocka_unit_test(secrets),
         cmocka_unit_test(reload),            cmocka_unit_test(salt),
-        cmocka_unit_test(reach),
+        cmocka_unit_test(reach),             cmocka_unit_test(where_state_is_kept),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -128,7 +128,12 @@ typedef void checkpoint_observer(void *context, enum segment_kind kind,
                                  const struct segment_reader *body);
 void checkpoint_loader_observe(struct checkpoint_loader *loader, checkpoint_observer *observer,
                                void *context);
-/* The shard, ready to take over; the caller owns it. Only when whole and OK, and with rules. */
+/* Begins again, for another chain. */
+void checkpoint_loader_reset(struct checkpoint_loader *loader);
+/* Once whole: makes of what was read what follows from it (deadlines, queues, counts), and compares
+ * the sum. False when it is damaged after all. Takes time, as reading does. */
+bool checkpoint_loader_settle(struct checkpoint_loader *loader);
+/* The shard, ready to take over; the caller owns it. Only once settled, and with rules. */
 struct shard *checkpoint_loader_take(struct checkpoint_loader *loader);
 void checkpoint_loader_close(struct checkpoint_loader *loader);
 

@@ -29,6 +29,7 @@ struct checkpoint_loader {
     struct text rest; /* of a record that is not all there */
     uint32_t crc;
     bool inside; /* a segment: HEAD was read, END was not */
+    bool settled;
     uint64_t records, bytes; /* of the segment */
     int64_t age_s; /* of the segment */
     uint64_t forgotten; /* keys, as HEAD counts them */

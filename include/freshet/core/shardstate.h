@@ -73,8 +73,8 @@ struct checkpointing {
     uint32_t now_s;
     size_t removed_cursor;  /* in removed: what has been written of it */
     size_t removed_mark;    /* in removed: what belongs to the one under way */
-    uint32_t cursor;        /* the walk has passed the handles before it ... */
-    uint32_t id_cursor;     /* ... and those of dedup */
+    uint32_t cursor, end;   /* the walk has passed the handles before it, and ends there ... */
+    uint32_t id_cursor, id_end; /* ... and those of dedup */
     uint16_t features[FEATURES_MAX]; /* the folded ones, ordered by place ... */
     uint16_t first[FEATURE_WINDOWS_MAX + 3]; /* ... where those of place k begin */
     struct segment_writer writer;

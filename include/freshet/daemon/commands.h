@@ -13,7 +13,7 @@ struct commands {
     /* Ends the process; called at most once from the loop. */
     void (*stop)(void *context);
     void *context;
-    uint64_t flush_ticket, drain_ticket; /* of deferred replies; 0: none */
+    uint64_t flush_ticket, drain_ticket, checkpoint_ticket; /* of deferred replies; 0: none */
     bool stopping; /* the drain under way is a shutdown */
 };
 

@@ -6,6 +6,8 @@
  *   partition.c  a partition from assignment to revocation
  *   writers.c    writer schemas and their plans
  *   intake.c     messages -> records -> shard -> verdicts
+ *   takeover.c   state is read from a checkpoint before a partition is fetched
+ *   checkpointer.c  state is saved, shard by shard
  *   rejects.c    late and dead-letter records, and how far offsets may be committed
  *   flusher.c    rows and the steps of the lease go to Redis
  *   sweeper.c    the sweep that ends a resync
@@ -19,6 +21,7 @@
 #include <uv.h>
 
 #include "arena.h"
+#include "checkpoint_store.h"
 #include "config.h"
 #include "control.h"
 #include "flush_batch.h"
@@ -40,11 +43,18 @@ enum {
     ENGINE_PROBE_MS = 3000,      /* without rows an empty batch goes out so often */
     ENGINE_CHECK_MS = 10000,     /* a batch is checked for foreign rows at least so often */
     ENGINE_CHECK_BATCHES = 64,   /* ... and one in so many */
-    ENGINE_REVOKE_MS = 5000,     /* how long a revocation waits for rows to be written */
+    ENGINE_REVOKE_MS = 5000,     /* how long a revocation waits for rows to be written ... */
+    ENGINE_SAVE_MS = 15000,      /* ... then for state to be saved; then the commit as for rows */
     ENGINE_CLOCK_SKEW_MS = 60000, /* Redis and we differ by more: no idle emission, alarm */
     ENGINE_LATE_NOTES = 256,     /* late events of a partition that EXPLAIN remembers */
     ENGINE_SWEEP_WAIT_MS = 30000, /* a sweep waits so long for shards that are not synced yet */
     ENGINE_OFFSET_GONE_MS = 60000, /* the log is behind what Redis has seen: alarm log_lost */
+    ENGINE_CHECKPOINT_WRITE = 1 << 18,   /* bytes of a checkpoint handed to the store together */
+    ENGINE_CHECKPOINT_BACKLOG = 64 << 20, /* bytes that wait for the store: the partition pauses */
+    ENGINE_CHECKPOINT_DELTAS = 128,      /* in a chain; then a new base */
+    ENGINE_CHECKPOINT_IDLE_MS = 600000,  /* without news a checkpoint is made so often */
+    ENGINE_CHECKPOINT_RETRY_MS = 5000,   /* after one that failed */
+    ENGINE_CHECKPOINT_OLD = 5, /* intervals without a checkpoint: alarm */
 };
 
 /* Why a partition is not fetched. */
@@ -53,6 +63,7 @@ enum pause_reason {
     PAUSE_SCHEMA = 2,   /* waits for the registry */
     PAUSE_DIRTY = 4,    /* too many dirty rows */
     PAUSE_REJECTS = 8,  /* too many late records not stored yet */
+    PAUSE_CHECKPOINT = 16, /* the store does not keep up with what changes */
 };
 
 /* Why all rows of a shard are written again. */
@@ -94,6 +105,20 @@ struct late_note {
     enum fate fate;
 };
 
+/* What a shard has in the store. */
+struct chain {
+    struct checkpoint_link next; /* of the next segment; index 0: nothing to go on from */
+    int64_t offset;              /* of the newest durable checkpoint; -1: there is none */
+    struct mono_time saved;      /* when it was; may be before the machine's start */
+    uint64_t base_bytes, delta_bytes;
+};
+
+/* State that waits for its partition: parked over a rebalance, or read from the store. */
+struct kept_shard {
+    struct shard *shard; /* NULL: none */
+    struct chain chain;
+};
+
 struct partition {
     struct engine *engine;
     int32_t id;
@@ -129,6 +154,14 @@ struct partition {
     uint64_t sweep_generation;
     struct mono_time behind_since; /* the log ends before what Redis has seen; 0: not so */
 
+    /* checkpoints */
+    struct mono_time opened;
+    struct chain chain;
+    bool checkpoint_wanted;         /* without waiting for the interval */
+    bool checkpoint_failed;         /* the last one, as `said` */
+    struct mono_time checkpoint_tried;
+    int64_t last_flush_ms;          /* wall time of the last answer of Redis */
+
     /* late and dead-letter records */
     struct reject *rejects;
     size_t rejects_head, rejects_count, rejects_capacity;
@@ -159,6 +192,20 @@ struct engine_totals {
     uint64_t resyncs[RESYNC_CAUSES];
     uint64_t rebalances, kafka_troubles, commits, commit_failures;
     uint64_t identity_violations, offset_resets;
+    uint64_t checkpoints_base, checkpoints_delta, checkpoints_failed, checkpoint_bytes;
+};
+
+/* The checkpoint under way: one at a time, of any partition. */
+struct checkpointer {
+    struct checkpoint_store *store; /* NULL: state is not kept */
+    struct partition *running;      /* NULL: none is under way */
+    enum { CHECKPOINT_WALKS, CHECKPOINT_WAITS, CHECKPOINT_ENDS } stage;
+    struct checkpoint_link link;
+    uint32_t crc;             /* its last one, once it ends */
+    uint64_t bytes;
+    bool writing, written_last;
+    struct mono_time started;
+    char error[CHECKPOINT_STORE_TEXT]; /* of the last one that failed; "": the last one did not */
 };
 
 struct engine {
@@ -177,8 +224,11 @@ struct engine {
 
     struct partition **partitions;
     int partition_count;
-    struct shard **parked; /* of partitions that were revoked, by partition number */
-    int parked_count;
+    struct kept_shard *kept; /* by partition number */
+    int kept_count;
+    struct checkpointer checkpointer;
+    uint64_t assignment;   /* counts them: what belongs to an earlier one is void */
+    struct takeover *takeover; /* state is being read; NULL: it is not */
     bool kafka_ready;
     bool paused; /* by the operator */
     bool lookup_busy;
@@ -216,11 +266,19 @@ struct engine {
     bool revoking;       /* rows are being written before the partitions go */
     bool revoking_lost;  /* nothing is written: they are gone already */
     bool revoke_commit_busy, revoke_committed;
+    bool revoke_saving, revoke_saved; /* checkpoints */
     struct mono_time revoke_deadline;
     struct mono_time drain_deadline;
     bool drain_clean;
     bool leaving; /* the consumer is being closed: no turn does anything any more */
-    enum { DRAIN_NONE, DRAIN_WRITING, DRAIN_COMMITTING, DRAIN_LEAVING, DRAIN_DONE } drain;
+    enum {
+        DRAIN_NONE,
+        DRAIN_WRITING,
+        DRAIN_SAVING,
+        DRAIN_COMMITTING,
+        DRAIN_LEAVING,
+        DRAIN_DONE,
+    } drain;
     void (*drained)(void *context, bool clean); /* called once; then NULL */
     void *drained_context;
 
@@ -241,6 +299,8 @@ struct engine {
     struct histogram redis_write_us;
     struct histogram loop_us;
     struct histogram late_ms;
+    struct histogram checkpoint_ms;
+    struct histogram checkpoint_step_us; /* CPU time of the thread */
 };
 
 /* ---- engine.c ---- */
@@ -258,6 +318,10 @@ struct partition *engine_partition(struct engine *engine, int32_t id); /* NULL: 
 void engine_fatal(struct engine *engine, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 struct mono_time engine_now(const struct engine *engine);
+/* Seconds of the same clock, never 0: for the expiry of rows. */
+uint32_t engine_now_s(const struct engine *engine);
+/* "GROUP:TOPIC:PARTITION": whose a checkpoint is. */
+void engine_shard_name(const struct engine *engine, int32_t id, char name[CHECKPOINT_NAME_MAX]);
 /* Every row that may be written is in Redis. */
 /* The latencies of the last 30 to 60 s, or since the start. */
 void engine_recent(const struct engine *engine, struct histogram *event_to_visible_ms,
@@ -281,7 +345,29 @@ void assignment_restart_due(struct engine *engine);
 void engine_drain(struct engine *engine, void (*drained)(void *context, bool clean), void *context);
 void drain_run(struct engine *engine);
 
+/* ---- takeover.c ---- */
+/* Reads the state of those partitions that have none in memory; then done(engine, extents, count),
+ * at once when there is nothing to read. */
+void takeover_start(struct engine *engine, const struct kafka_extent *extents, size_t count,
+                    void (*done)(struct engine *engine, const struct kafka_extent *extents,
+                                 size_t count));
+/* Nobody waits for it any more. */
+void takeover_void(struct engine *engine);
+
+/* ---- checkpointer.c ---- */
+/* False with a text in error. */
+bool checkpointer_open(struct engine *engine, char *error);
+void checkpointer_run(struct engine *engine);
+/* Wants a checkpoint of every partition. */
+void checkpointer_want(struct engine *engine);
+/* Whether all that were wanted are durable, or have failed. */
+bool checkpointer_settled(const struct engine *engine);
+/* Gives up the one under way, of this partition or (NULL) any. */
+void checkpointer_abort(struct engine *engine, const struct partition *partition);
+
 /* ---- partition.c ---- */
+/* The state that is kept for a partition; an empty place when there is none. */
+struct kept_shard *engine_kept(struct engine *engine, int32_t id);
 struct partition *partition_open(struct engine *engine, const struct kafka_extent *extent);
 /* The log no longer holds what comes next: starts empty at the first offset it holds. */
 void partition_restart(struct partition *partition, const struct kafka_extent *extent);
@@ -309,6 +395,8 @@ bool reject_take(struct partition *partition, const struct kafka_message *messag
 void rejects_send_waiting(struct partition *partition);
 void rejects_drop(struct partition *partition);
 void reject_delivered(void *data, void *opaque, bool ok, const char *text);
+/* Of the oldest one that is not stored; only while there is one. */
+int64_t rejects_first_offset(const struct partition *partition);
 /* The offset that may be committed; -1: none yet. */
 int64_t reject_commit_offset(const struct partition *partition);
 void engine_commit(struct engine *engine, kafka_commit_done *done, void *data);

@@ -35,4 +35,7 @@ bool status_explain(struct engine *engine, const char *key, size_t len, struct t
 /* metrics.c: every row of metrics.def, in Prometheus' text form. */
 void metrics_append(const struct engine *engine, struct text *out);
 
+/* How old the newest durable checkpoint is; while there is none, how long it has been wanted. */
+int64_t status_checkpoint_age_ms(const struct partition *partition);
+
 #endif
