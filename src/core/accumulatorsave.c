@@ -56,7 +56,7 @@ static bool entry_load(struct segment_reader *in, struct pool *pool, struct entr
 {
     entry->ts_ms = segment_get_signed(in);
     entry->offset = segment_get_signed(in);
-    return held_load(in, pool, &entry->value, type);
+    return held_load(in, pool, &entry->value, (int)type);
 }
 
 static void sum_save(struct text *out, const struct acc_sum *sum)
@@ -271,7 +271,7 @@ LOAD(acc_tally)
     tally->capacity = count;
     for (; tally->count < count; tally->count++) {
         struct tally *one = &tally->tallies[tally->count];
-        if (!held_load(in, loading->pool, &one->value, loading->type))
+        if (!held_load(in, loading->pool, &one->value, (int)loading->type))
             return false;
         one->n = segment_get_number(in);
     }
@@ -373,7 +373,7 @@ static bool groups_load(struct segment_reader *in, const struct feature_set *set
     groups->capacity = count;
     for (; groups->count < count; groups->count++) {
         struct group *group = group_at(feature, groups, groups->count);
-        if (!held_load(in, pool, &group->value, type))
+        if (!held_load(in, pool, &group->value, (int)type))
             return false;
         group->n = segment_get_number(in);
         if (!accumulator_load(in, set, &one, pool, group->acc))

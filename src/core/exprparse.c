@@ -371,7 +371,7 @@ static struct exprtree *parse_binding(struct parser *parser, enum binding least)
 
 struct exprtree *exprparse_text(struct arena *arena, const char *text, struct expr_error *error)
 {
-    struct parser parser = {.lex = {text, text, error}, .arena = arena, .error = error};
+    struct parser parser = {.lex = {text, text, error, false}, .arena = arena, .error = error};
     if (strlen(text) > EXPR_TEXT_MAX) {
         exprlex_fail(error, EXPR_TEXT_MAX + 1, "the expression is longer than %d bytes (split it)",
                      EXPR_TEXT_MAX);
