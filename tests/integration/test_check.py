@@ -271,7 +271,7 @@ def test_dump_of_features(place):
     rows = {row["feature"]: row for row in json.loads(done.stdout)}
     assert rows["clicks_5m"] == {
         "feature": "clicks_5m", "type": "long", "operator": "count", "argument": "", "over": "5m",
-        "hop": "5s", "default": "", "where": 'event_type == "click"'}
+        "hop": "5s", "on": "", "by": "", "default": "", "where": 'event_type == "click"'}
     assert rows["spent"]["default"] == "-1.5"
     assert rows["last_items"]["type"] == "list of string"
     assert rows["ctr_24h"]["argument"] == "clicks_24h, impressions_24h, 1, 20"
