@@ -141,7 +141,8 @@ def test_never_goes_back_without_a_loss(busy, topic, redis):
             more(topic, seed=seed)
             client(redis).client_kill_filter(_type="normal", skipme=True)
         busy.wait_caught_up()
-    assert poller.reads > 100 and poller.problems == []
+        wait_for(lambda: poller.reads > 100, 60, "a hundred reads")
+    assert poller.problems == []
     busy.assert_equal()
 
 
