@@ -93,6 +93,7 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
     }
     engine->revoking = true;
     engine->revoking_lost = lost;
+    engine->revoke_lost = lost;
     engine->revoke_committed = lost;
     engine->revoke_saving = false;
     engine->revoke_saved = lost;
@@ -125,6 +126,9 @@ static void on_revoke_committed(void *data, bool ok, const char *text)
 static void let_go(struct engine *engine)
 {
     for (int k = 0; k < engine->partition_count; k++) {
+        /* Another owner may have gone on from this chain: ours is a new one. */
+        if (engine->revoke_lost)
+            engine->partitions[k]->chain.next.index = 0;
         partition_park(engine->partitions[k]);
         partition_close(engine->partitions[k]);
     }

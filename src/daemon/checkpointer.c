@@ -14,29 +14,55 @@
 #include <time.h>
 
 #include "checkpoint_dir.h"
+#include "checkpoint_kafka.h"
 #include "engine.h"
-#include "expect.h"
 #include "log.h"
+#include "pool.h"
 
 enum { HURRIED_STEPS = 32 };
 
 /* ---- open ---- */
 
+static struct checkpoint_store *open_topic(struct engine *engine, char *error)
+{
+    const struct config *config = engine->config;
+    struct text shards = {0};
+    text_printf(&shards, "%s:%s", config->kafka_group_id, config->kafka_topic);
+    struct kafka_property *properties = engine_kafka_properties(config);
+    struct checkpoint_kafka_options options = {
+        .bootstrap = config->kafka_bootstrap_servers,
+        .properties = properties,
+        .property_count = (size_t)config->kafka_property_count,
+        .topic = config->checkpoint_topic_name,
+        .input_topic = config->kafka_topic,
+        .shards = shards.data,
+    };
+    struct checkpoint_store *store = checkpoint_kafka_open(engine->loop, &options, error);
+    memory_free(properties);
+    text_free(&shards);
+    return store;
+}
+
 bool checkpointer_open(struct engine *engine, char *error)
 {
     const struct config *config = engine->config;
-    if (!config->checkpoint_path) {
+    char text[CHECKPOINT_STORE_TEXT];
+    if (config->checkpoint_topic_name) {
+        engine->checkpointer.store = open_topic(engine, text);
+    } else if (config->checkpoint_path) {
+        engine->checkpointer.store =
+            checkpoint_dir_open(engine->loop, config->checkpoint_path, text);
+    } else {
         log_info("checkpoints", "store=none effect=%Q",
                  "a restart reads the log from kafka.start; set checkpoint.dir to keep state");
         return true;
     }
-    char text[CHECKPOINT_STORE_TEXT];
-    engine->checkpointer.store = checkpoint_dir_open(engine->loop, config->checkpoint_path, text);
     if (!engine->checkpointer.store) {
         snprintf(error, KAFKA_ERROR_TEXT, "%s", text);
         return false;
     }
-    log_info("checkpoints", "store=dir path=%Q", config->checkpoint_path);
+    log_info("checkpoints", "store=%s place=%Q", engine->checkpointer.store->kind->name,
+             config->checkpoint_path ? config->checkpoint_path : config->checkpoint_topic_name);
     return true;
 }
 

@@ -246,6 +246,7 @@ void config_free(struct config *config)
     config_properties_free(config);
     memory_free(config->http.host);
     memory_free(config->checkpoint_path);
+    memory_free(config->checkpoint_topic_name);
     memory_free(config->path);
     memory_free(config);
 }

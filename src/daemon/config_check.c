@@ -16,16 +16,21 @@ static bool usable(const struct config *config, enum config_row_id id)
     return !config->origins[id].wrong;
 }
 
-static void check_topic(const struct config *config, enum config_row_id id, const char *topic,
-                        struct config_errors *errors)
+static bool is_topic(const char *topic)
 {
     static const char legal[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    if (!usable(config, id) || *topic == '\0')
+    return topic[strspn(topic, legal)] == '\0' && strcmp(topic, ".") != 0 &&
+           strcmp(topic, "..") != 0;
+}
+
+static void check_topic(const struct config *config, enum config_row_id id, const char *topic,
+                        struct config_errors *errors)
+{
+    if (!usable(config, id) || *topic == '\0' || is_topic(topic))
         return;
-    if (topic[strspn(topic, legal)] != '\0' || !strcmp(topic, ".") || !strcmp(topic, ".."))
-        config_complain(config, id, 0, errors,
-                        "\"%s\" is no topic name (letters, digits, `.`, `_` and `-` only)", topic);
+    config_complain(config, id, 0, errors,
+                    "\"%s\" is no topic name (letters, digits, `.`, `_` and `-` only)", topic);
 }
 
 static void check_kafka(struct config *config, struct config_errors *errors)
@@ -191,11 +196,35 @@ static void check_http(struct config *config, struct config_errors *errors)
     text_free(&name);
 }
 
+static void resolve_checkpoint_topic(struct config *config, struct config_errors *errors)
+{
+    struct text name = {0};
+    if (config->checkpoint_topic[0])
+        text_append_string(&name, config->checkpoint_topic);
+    else
+        text_printf(&name, "%s-checkpoints", config->kafka_group_id);
+    config->checkpoint_topic_name = name.data;
+    if (!is_topic(name.data))
+        config_complain(config, CONFIG_ROW_checkpoint_topic, 0, errors,
+                        "\"%s\" is no topic name (set checkpoint.topic: letters, digits, `.`, `_` "
+                        "and `-` only)", name.data);
+    const char *const others[] = {config->kafka_topic, config->late_topic,
+                                  config->late_dead_letter_topic};
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)
+        if (strcmp(name.data, others[k]) == 0)
+            config_complain(config, CONFIG_ROW_checkpoint_topic, 0, errors,
+                            "is a topic of events (name one for checkpoints alone)");
+}
+
 /* systemd says in STATE_DIRECTORY, separated by colons, what StateDirectory= of the unit names. */
 static void resolve_checkpoints(struct config *config, struct config_errors *errors)
 {
     const char *state = getenv("STATE_DIRECTORY");
     bool named = config->checkpoint_dir[0] != '\0';
+    if (config->checkpoint_store == CONFIG_CHECKPOINT_STORE_KAFKA) {
+        resolve_checkpoint_topic(config, errors);
+        return;
+    }
     if (config->checkpoint_store == CONFIG_CHECKPOINT_STORE_NONE ||
         (config->checkpoint_store == CONFIG_CHECKPOINT_STORE_AUTO && !named && !state))
         return;

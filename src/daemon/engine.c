@@ -204,6 +204,7 @@ static void run_periodic(struct engine *engine)
         for (int k = 0; k < engine->partition_count; k++)
             watch_log_end(engine, engine->partitions[k]);
         assignment_restart_due(engine);
+        takeover_run(engine);
     }
     if (mono_time_diff(now, engine->last_past).ms >= RECENT_MS) {
         engine->last_past = now;
@@ -275,7 +276,7 @@ static void on_writer_decided(void *context)
             intake_run(engine->partitions[k]);
 }
 
-static struct kafka_property *copy_properties(const struct config *config)
+struct kafka_property *engine_kafka_properties(const struct config *config)
 {
     size_t count = (size_t)config->kafka_property_count;
     struct kafka_property *properties = memory_alloc((count + 1) * sizeof *properties);
@@ -288,7 +289,7 @@ static struct kafka_property *copy_properties(const struct config *config)
 static bool open_kafka(struct engine *engine, char *error)
 {
     const struct config *config = engine->config;
-    struct kafka_property *properties = copy_properties(config);
+    struct kafka_property *properties = engine_kafka_properties(config);
     struct kafka_options options = {
         .bootstrap = config->kafka_bootstrap_servers,
         .group = config->kafka_group_id,

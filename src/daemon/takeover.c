@@ -22,6 +22,7 @@ struct takeover {
         struct takeover *takeover;
         struct kafka_extent extent;
         struct checkpoint_loader *loader; /* NULL: nothing to be read */
+        bool again; /* the store gave no answer */
         char name[CHECKPOINT_NAME_MAX];
         struct mono_time started;
     } parts[];
@@ -37,6 +38,7 @@ static void finish(struct takeover *takeover)
         for (size_t k = 0; k < takeover->count; k++)
             extents[k] = takeover->parts[k].extent;
         engine->takeover = NULL;
+        engine->checkpointer.error[0] = '\0'; /* the store has answered */
         takeover->done(engine, extents, takeover->count);
         memory_free(extents);
     }
@@ -74,7 +76,7 @@ static void refuse(struct engine *engine, const struct takeover_part *part,
 {
     enum checkpoint_result result = checkpoint_loader_result(part->loader);
     int32_t partition = part->extent.partition;
-    if (found->unreachable || result == CHECKPOINT_NEWER || result == CHECKPOINT_FOREIGN)
+    if (result == CHECKPOINT_NEWER || result == CHECKPOINT_FOREIGN)
         engine_fatal(engine, "partition %d: its checkpoint: %s", partition, found->text);
     else if (result == CHECKPOINT_UNUSABLE)
         log_warning("checkpoint_unusable", "partition=%d reason=%Q action=%Q", partition,
@@ -89,6 +91,14 @@ static void on_loaded(void *context, const struct checkpoint_found *found)
     struct takeover_part *part = context;
     struct takeover *takeover = part->takeover;
     struct engine *engine = takeover->engine;
+    if (engine && found->unreachable) {
+        log_warning("checkpoint_unreachable", "partition=%d reason=%Q action=%Q",
+                    part->extent.partition, found->text, "it is asked for again");
+        snprintf(engine->checkpointer.error, sizeof engine->checkpointer.error, "%s",
+                 found->text);
+        part->again = true;
+        return;
+    }
     takeover->pending--;
     if (engine && found->found && found->text[0])
         log_error("checkpoint_damaged", "partition=%d reason=%Q action=%Q",
@@ -99,6 +109,13 @@ static void on_loaded(void *context, const struct checkpoint_found *found)
         refuse(engine, part, found);
     checkpoint_loader_close(part->loader);
     finish(takeover);
+}
+
+static void load(struct engine *engine, struct takeover_part *part)
+{
+    part->again = false;
+    checkpoint_store_load(engine->checkpointer.store, part->extent.partition, part->loader,
+                          on_loaded, part);
 }
 
 void takeover_start(struct engine *engine, const struct kafka_extent *extents, size_t count,
@@ -121,16 +138,33 @@ void takeover_start(struct engine *engine, const struct kafka_extent *extents, s
                                               part->name, present_wall_ms(),
                                               engine_now_s(engine));
         takeover->pending++;
-        checkpoint_store_load(engine->checkpointer.store, extents[k].partition, part->loader,
-                              on_loaded, part);
+        load(engine, part);
     }
     takeover->pending--;
     finish(takeover);
 }
 
+void takeover_run(struct engine *engine)
+{
+    for (size_t k = 0; engine->takeover && k < engine->takeover->count; k++)
+        if (engine->takeover->parts[k].again)
+            load(engine, &engine->takeover->parts[k]);
+}
+
 void takeover_void(struct engine *engine)
 {
-    if (engine->takeover)
-        engine->takeover->engine = NULL;
+    struct takeover *takeover = engine->takeover;
     engine->takeover = NULL;
+    if (!takeover)
+        return;
+    takeover->engine = NULL;
+    takeover->pending++;
+    for (size_t k = 0; k < takeover->count; k++) {
+        if (!takeover->parts[k].again)
+            continue;
+        checkpoint_loader_close(takeover->parts[k].loader);
+        takeover->pending--;
+    }
+    takeover->pending--;
+    finish(takeover);
 }

@@ -7,8 +7,10 @@ import subprocess
 import threading
 import time
 
+import confluent_kafka
+import confluent_kafka.admin
 import pytest
-from harness import RejectWatch, Topic, client, now_ms, row, wait_for
+from harness import RejectWatch, Topic, client, now_ms, read_topic, row, wait_for
 from traffic import Poller, shop
 
 QUICK = {"checkpoint.interval": "300ms"}
@@ -23,6 +25,14 @@ def saving(make_daemon, directory):
     return make
 
 
+@pytest.fixture(params=["dir", "kafka"])
+def keeping(request, saving):
+    """The same, in a directory and in a topic."""
+    def make(settings=None, **words):
+        return saving({"checkpoint.store": request.param, **(settings or {})}, **words)
+    return make
+
+
 def segments(daemon):
     return sorted(daemon.settings["checkpoint.dir"].glob("*.checkpoint"))
 
@@ -33,6 +43,13 @@ def starts(daemon):
             re.findall(r"partition_assigned partition=(\d+) start=(\d+)", daemon.log_text())}
 
 
+def wait_applied(daemon, count):
+    """Waits until so many records were applied since the start."""
+    daemon.topic.flush()
+    daemon.wait(lambda: daemon.metric("freshet_consumed_total") == count and
+                not daemon.metric("freshet_records_in_flight"), what=f"{count} applied")
+
+
 def settle(daemon):
     """Waits until all is applied and written, and saves it."""
     daemon.wait(lambda: daemon.metric("freshet_partitions_assigned") == 2 and daemon.quiet(),
@@ -41,8 +58,8 @@ def settle(daemon):
     daemon.wait_caught_up()
 
 
-def test_a_restart_reads_only_what_came_after(saving, topic):
-    daemon = saving().start()
+def test_a_restart_reads_only_what_came_after(keeping, topic):
+    daemon = keeping().start()
     shop(topic, 3000, seed=1)
     daemon.wait_caught_up()
     assert daemon.control("CHECKPOINT") == "OK"
@@ -56,9 +73,9 @@ def test_a_restart_reads_only_what_came_after(saving, topic):
     daemon.terminate()
 
 
-def test_killed_at_any_moment(saving, topic, redis):
+def test_killed_at_any_moment(keeping, topic, redis):
     """Base and deltas, replay suppression and rows that were in flight, at 8 random moments."""
-    daemon = saving({"checkpoint.interval": "100ms", "kafka.group.instance.id": "one"}).start()
+    daemon = keeping({"checkpoint.interval": "100ms", "kafka.group.instance.id": "one"}).start()
     feeder = threading.Thread(target=shop, args=(topic, 20000), kwargs={"seed": 3, "pace": 1500})
     feeder.start()
     choice = random.Random(3)
@@ -77,11 +94,11 @@ def test_killed_at_any_moment(saving, topic, redis):
     daemon.terminate()
 
 
-def test_late_records_are_not_lost_behind_a_checkpoint(saving, kafka):
+def test_late_records_are_not_lost_behind_a_checkpoint(keeping, kafka):
     topic = Topic(kafka.bootstrap, partitions=2)
     topic.create(f"{topic.name}-late")
     topic.create(f"{topic.name}-dead")
-    daemon = saving({"late.topic": f"{topic.name}-late", "kafka.group.instance.id": "one",
+    daemon = keeping({"late.topic": f"{topic.name}-late", "kafka.group.instance.id": "one",
                      "late.dead_letter_topic": f"{topic.name}-dead"}, topic=topic).start()
     rejects = RejectWatch(topic, daemon.group)
     for seed in range(4):
@@ -106,10 +123,8 @@ def test_damage_falls_back_to_the_one_before(saving, topic):
     consumed = 0
     for seed, events in enumerate((4000, 60, 60)):      # small ones, so that they are deltas
         shop(topic, events, seed=seed, start_ms=now_ms(), users=500)
-        topic.flush()
         consumed += events
-        daemon.wait(lambda want=consumed: daemon.metric("freshet_consumed_total") == want,
-                    what="consumed")
+        wait_applied(daemon, consumed)
         assert daemon.control("CHECKPOINT") == "OK"
     daemon.kill9()
     files = segments(daemon)
@@ -219,9 +234,9 @@ def test_drain_and_shutdown_save_and_nosave_does_not(saving, topic):
     daemon.assert_equal()
 
 
-def test_redis_is_away_while_state_is_saved(saving, topic, redis):
+def test_redis_is_away_while_state_is_saved(keeping, topic, redis):
     """The checkpoint has the rows that were not written, and the next start writes them."""
-    daemon = saving().start()
+    daemon = keeping().start()
     shop(topic, 300, seed=1)
     daemon.wait_caught_up()
     redis.kill()
@@ -237,9 +252,9 @@ def test_redis_is_away_while_state_is_saved(saving, topic, redis):
     daemon.terminate()
 
 
-def test_redis_loses_what_was_acknowledged(saving, topic, redis):
+def test_redis_loses_what_was_acknowledged(keeping, topic, redis):
     """FLUSHALL between the checkpoint and the restart: every row is written again."""
-    daemon = saving().start()
+    daemon = keeping().start()
     shop(topic, 500, seed=1)
     daemon.wait_caught_up()
     assert daemon.control("CHECKPOINT") == "OK"
@@ -265,3 +280,90 @@ def test_partitions_move_and_come_back(saving, topic, redis):
     one.start().wait_caught_up()
     one.assert_equal()
     one.terminate()
+
+
+def test_state_moves_with_its_partition(saving, topic):
+    """From one daemon to another that has seen neither the log nor the state before."""
+    store = {"checkpoint.store": "kafka"}
+    one = saving(store, name="a").start()
+    shop(topic, 2000, seed=1)
+    one.wait_caught_up()
+    ends = topic.ends()
+    two = saving(store, name="b").start()
+    two.wait(lambda: two.metric("freshet_partitions_assigned") == 1, 30, "its partition")
+    (moved, offset), = starts(two).items()
+    assert offset == ends[moved]
+    shop(topic, 1000, seed=2, start_ms=now_ms())
+    one.wait_caught_up(others=[two])
+    one.kill9()
+    two.wait(lambda: two.metric("freshet_partitions_assigned") == 2, 30, "the other one, too")
+    assert min(starts(two).values()) > 0
+    two.wait_caught_up()
+    two.assert_equal()
+    two.terminate()
+
+
+def chunks(topic, name):
+    """Returns the keys of the checkpoints' topic that are not removed, as strings."""
+    newest = {message.key(): message.value() for message in read_topic(topic.bootstrap, name)}
+    return {key.decode(): value for key, value in newest.items() if value is not None}
+
+
+def test_topic_of_checkpoints(saving, topic):
+    """It is compacted, has the input's partitions, and what no pointer names is removed."""
+    daemon = saving({"checkpoint.store": "kafka", "checkpoint.interval": "1h"}).start()
+    for seed in range(4):       # so few events that each checkpoint is a base
+        shop(topic, 50, seed=seed, start_ms=now_ms())
+        wait_applied(daemon, 50 * (seed + 1))
+        assert daemon.control("CHECKPOINT") == "OK"
+    name = f"{daemon.group}-checkpoints"
+    shard = f"{daemon.group}:{topic.name}:0"
+    found = wait_for(lambda: (now := chunks(topic, name)) and now[shard].count(b" 0 ") <= 2
+                     and now, 20, "two chains")
+    named = found[shard].decode().splitlines()
+    assert named[0] == "freshet checkpoint 1"
+    segments_named = {"{}-{:06}-{}".format(*line.split()[:1], int(line.split()[1]),
+                                           line.split()[2]) for line in named[1:]}
+    daemon.terminate()
+    left = {key.split("/")[1] for key in chunks(topic, name) if key.startswith(f"{shard}/")}
+    newest = chunks(topic, name)[shard].decode()
+    assert all(segment.split("-")[0] in newest for segment in left), (left, newest)
+    assert segments_named and len(left) <= len(newest.splitlines()) - 1
+    described = topic.admin.describe_configs(
+        [confluent_kafka.admin.ConfigResource("topic", name)])
+    settings = next(iter(described.values())).result(20)
+    assert settings["cleanup.policy"].value == "compact"
+    assert len(topic.admin.list_topics(name, timeout=20).topics[name].partitions) == 2
+
+
+def test_pointer_to_what_is_not_there(saving, topic):
+    """Of a chain that lost a piece what is whole is used; a pointer that is none is passed by."""
+    daemon = saving({"checkpoint.store": "kafka", "checkpoint.interval": "1h"}).start()
+    shop(topic, 1000, seed=1, start_ms=now_ms())
+    wait_applied(daemon, 1000)
+    assert daemon.control("CHECKPOINT") == "OK"
+    ends = topic.ends()
+    daemon.kill9()
+    name = f"{daemon.group}-checkpoints"
+    pointers = {key: value.decode() for key, value in chunks(topic, name).items()
+                if "/" not in key}
+    assert len(pointers) == 2
+    for key, text in pointers.items():
+        chain = text.splitlines()[1].split()[0]
+        topic.raw(key, f"{text}{chain} 1 deadbeef 1\n".encode(), topic=name,
+                  partition=int(key.rsplit(":", 1)[1]))
+    topic.flush()
+    daemon.start()
+    settle(daemon)
+    assert daemon.log_text().count("parts of it are missing") == 2
+    assert starts(daemon) == dict(enumerate(ends))
+    daemon.assert_equal()
+    daemon.kill9()
+    for key in pointers:
+        topic.raw(key, b"nonsense", topic=name, partition=int(key.rsplit(":", 1)[1]))
+    topic.flush()
+    daemon.start()
+    settle(daemon)      # the pointer before it is still in the topic
+    assert starts(daemon) == dict(enumerate(ends))
+    daemon.assert_equal()
+    daemon.terminate()

@@ -76,6 +76,7 @@ struct config {
     struct redis_address redis; /* redis.url; a user in it is in redis_user, too */
     struct config_listen http;
     struct config_start start;
+    char *checkpoint_topic_name; /* resolved; NULL: the store is no topic */
     char *checkpoint_path; /* of the directory, resolved; NULL: the store is no directory */
     struct duration window_lateness; /* time.window_lateness, resolved when it is 0 */
 

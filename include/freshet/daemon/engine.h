@@ -264,6 +264,7 @@ struct engine {
     /* assignment and drain */
     bool assigned;       /* the group has given us what it wants to, even if nothing */
     bool revoking;       /* rows are being written before the partitions go */
+    bool revoke_lost;    /* somebody else may have the partitions already */
     bool revoking_lost;  /* nothing is written: they are gone already */
     bool revoke_commit_busy, revoke_committed;
     bool revoke_saving, revoke_saved; /* checkpoints */
@@ -331,6 +332,10 @@ bool engine_clean(const struct engine *engine);
 void engine_add_counters(struct shard_status *to, const struct shard_status *from);
 uint64_t engine_in_flight(const struct engine *engine); /* taken and not yet given a fate */
 
+/* The user's properties for librdkafka; the array is the caller's, the strings the
+ * configuration's. */
+struct kafka_property *engine_kafka_properties(const struct config *config);
+
 /* ---- assignment.c ---- */
 extern const struct kafka_handlers engine_kafka_handlers;
 void assignment_run(struct engine *engine);
@@ -351,6 +356,8 @@ void drain_run(struct engine *engine);
 void takeover_start(struct engine *engine, const struct kafka_extent *extents, size_t count,
                     void (*done)(struct engine *engine, const struct kafka_extent *extents,
                                  size_t count));
+/* Asks again where the store gave no answer. */
+void takeover_run(struct engine *engine);
 /* Nobody waits for it any more. */
 void takeover_void(struct engine *engine);
 
