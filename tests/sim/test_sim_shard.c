@@ -553,6 +553,8 @@ static void restore(struct lane *lane)
         violation(lane, "the checkpoint is refused: %s", checkpoint_loader_text(loader));
     lane->shard = checkpoint_loader_take(loader);
     checkpoint_loader_close(loader);
+    /* Who saved it without ever holding the shard knew no more of Redis than who starts empty. */
+    lane->empty_start = shard_lease(lane->shard)->previous[0] == '\0';
     while (lane->position < lane->log.count &&
            lane->log.entries[lane->position].record.offset < lane->saved_offset)
         naive_apply(&lane->model, &lane->log.entries[lane->position++].record);
@@ -600,6 +602,8 @@ static void kill_owner(struct lane *lane)
             break;
         }
     }
+    if (lane->must_hear)
+        text_clear(&lane->saved);
     shard_close(lane->shard);
     start_owner(lane);
 }
@@ -691,7 +695,8 @@ static void fault(struct lane *lane)
             lane->snapshot.sweeps == lane->redis.sweeps) {
             lane->redis = lane->snapshot;
             /* Batches under way take the numbers of those that are lost, and only their replies
-             * tell: a loss that keeps the connection, which then breaks, is not noticed. */
+             * tell: a loss that keeps the connection, which then breaks, is not noticed. Nor is it
+             * when the owner ends before them, but for one that starts empty. */
             lane->must_hear = lane->command_count > 0;
         }
         break;
