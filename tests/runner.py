@@ -200,6 +200,12 @@ def programs(folder):
     return sorted(path.stem for pattern in patterns for path in (TESTS / folder).glob(pattern))
 
 
+def mutants():
+    """Returns the names of the cores with a planted mistake, which the simulation must catch."""
+    text = (TESTS / "sim" / "mutants.cmake").read_text()
+    return [f"mutant_{name}" for name in re.findall(r"^sim_mutant\((\w+)", text, re.MULTILINE)]
+
+
 def parts():
     """Returns the names of all folders that hold tests, in the order in which they are run."""
     found = [path.name for path in TESTS.iterdir()
@@ -222,6 +228,8 @@ def run_parts(chosen, options, tally):
     for part in with_c:
         if asan:
             ctest(part, "asan", programs(part), tally)
+    if asan and "sim" in with_c:
+        ctest("sim mutants", "asan", mutants(), tally)
     environment = {"FRESHET_BIN_DIR": str(TREE / "build" / "release"), "FRESHET_CACHE": str(CACHE),
                    "FRESHET_KEEP": "1" if options.keep else ""}
     if options.full:

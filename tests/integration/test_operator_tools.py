@@ -163,10 +163,12 @@ def test_http_pages(topic, make_daemon):
     assert get(free_port, "/healthz")[0] == 200
     assert "<pre>" in get(free_port, "/")[1] and "partition  offset" in get(free_port, "/")[1]
     assert get(free_port, "/nothing")[0] == 404
-    # The page is made anew every second or so.
-    metrics = wait_for(lambda: 'freshet_records_total{fate="applied"} 1'
-                       in get(free_port, "/metrics")[1] and get(free_port, "/metrics")[1],
-                       20, "the click counted")
+
+    def counted():
+        page = get(free_port, "/metrics")[1]
+        return page if 'freshet_records_total{fate="applied"} 1' in page else None
+
+    metrics = wait_for(counted, 20, "the click counted")    # the page is made anew now and then
     promtool = shutil.which("promtool")
     if not promtool:
         pytest.skip("promtool is not installed: /metrics was read, but not judged")
