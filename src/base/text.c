@@ -168,6 +168,27 @@ void text_append_json_string(struct text *text, const char *bytes, size_t len)
     text_append_char(text, '"');
 }
 
+void text_append_latin1(struct text *text, const char *bytes, size_t len)
+{
+    text_append(text, "", 0); /* so that it has data, also when there are no bytes */
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (byte >= 0x80) {
+            text_append_char(text, (char)(0xc0 | byte >> 6));
+            byte = 0x80 | (byte & 0x3f);
+        }
+        text_append_char(text, (char)byte);
+    }
+}
+
+void text_append_json_bytes(struct text *text, const char *bytes, size_t len)
+{
+    struct text utf8 = {0};
+    text_append_latin1(&utf8, bytes, len);
+    text_append_json_string(text, utf8.data, utf8.len);
+    text_free(&utf8);
+}
+
 void text_append_duration(struct text *text, int64_t ms)
 {
     static const struct {

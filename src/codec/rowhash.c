@@ -48,8 +48,13 @@ void rowhash_init(struct rowhash *hash, const struct feature_set *set, const cha
     text_free(&head);
     hash->key_tail = memory_strdup(mark + strlen(placeholder));
     hash->key_tail_len = strlen(hash->key_tail);
-    for (int i = 0; i < 16; i++)
-        hash->version[i] = "0123456789abcdef"[set->version >> (60 - 4 * i) & 15];
+    rowhash_version(set->version, hash->version);
+}
+
+void rowhash_version(uint64_t version, char digits[ROWHASH_VERSION])
+{
+    for (int i = 0; i < ROWHASH_VERSION; i++)
+        digits[i] = "0123456789abcdef"[version >> (60 - 4 * i) & 15];
 }
 
 void rowhash_fini(struct rowhash *hash)
@@ -95,28 +100,12 @@ static void append_double(struct text *out, double number)
     resp_finish(out, start + decimal_format(start, number));
 }
 
-/* Bytes in JSON are text of which each byte is one code point (ISO-8859-1). */
-static void append_json_bytes(struct text *out, const char *bytes, size_t len)
-{
-    struct text utf8 = {0};
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte >= 0x80) {
-            text_append_char(&utf8, (char)(0xc0 | byte >> 6));
-            byte = 0x80 | (byte & 0x3f);
-        }
-        text_append_char(&utf8, (char)byte);
-    }
-    text_append_json_string(out, utf8.data ? utf8.data : "", utf8.len);
-    text_free(&utf8);
-}
-
 static void append_json(struct text *out, const struct value *item)
 {
     if (item->type == VALUE_STRING)
         text_append_json_string(out, item->s, item->len);
     else if (item->type == VALUE_BYTES)
-        append_json_bytes(out, item->s, item->len);
+        text_append_json_bytes(out, item->s, item->len);
     else
         rowhash_append_value(item, out);
 }

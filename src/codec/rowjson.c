@@ -6,27 +6,6 @@
 #include "decimal.h"
 #include "rowhash.h"
 
-void rowjson_latin1(const char *bytes, size_t len, struct text *out)
-{
-    text_append(out, "", 0);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte >= 0x80) {
-            text_append_char(out, (char)(0xc0 | byte >> 6));
-            byte = 0x80 | (byte & 0x3f);
-        }
-        text_append_char(out, (char)byte);
-    }
-}
-
-static void put_bytes(const struct value *value, struct text *out)
-{
-    struct text utf8 = {0};
-    rowjson_latin1(value->s, value->len, &utf8);
-    text_append_json_string(out, utf8.data, utf8.len);
-    text_free(&utf8);
-}
-
 static void put_list(const struct value *list, struct text *out)
 {
     text_append_char(out, '[');
@@ -70,7 +49,7 @@ void rowjson_value(const struct value *value, struct text *out)
         text_append_json_string(out, value->s, value->len);
         return;
     case VALUE_BYTES:
-        put_bytes(value, out);
+        text_append_json_bytes(out, value->s, value->len);
         return;
     case VALUE_LIST:
         put_list(value, out);
@@ -100,9 +79,8 @@ void rowjson_features(const struct row *row, struct text *out)
 
 void rowjson_version(uint64_t version, struct text *out)
 {
-    char digits[ROWJSON_VERSION];
-    for (int i = 0; i < ROWJSON_VERSION; i++)
-        digits[i] = "0123456789abcdef"[version >> (60 - 4 * i) & 15];
+    char digits[ROWHASH_VERSION];
+    rowhash_version(version, digits);
     text_append(out, digits, sizeof digits);
 }
 

@@ -47,3 +47,22 @@ bool held_equals(const struct held_value *held, const struct value *value)
     struct value own = held_view(held);
     return own.len == value->len && (own.len == 0 || memcmp(own.s, value->s, own.len) == 0);
 }
+
+uint32_t held_place(const void *elements, size_t stride, uint32_t count, const struct value *value,
+                    bool *found)
+{
+    uint32_t low = 0;
+    uint32_t high = count;
+    *found = false;
+    while (low < high && !*found) {
+        uint32_t middle = (low + high) / 2;
+        struct value held = held_view((const void *)((const char *)elements + middle * stride));
+        int order = value_compare(&held, value);
+        *found = order == 0;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return high;
+}

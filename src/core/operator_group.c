@@ -1,4 +1,5 @@
 /* Features with `by`: an accumulator of the operator for each group. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,20 +12,8 @@ enum { GROUPS_FIRST_CAPACITY = 1 };
 static uint32_t group_place(const struct feature *feature, const struct acc_groups *groups,
                             const struct value *value, bool *found)
 {
-    uint32_t low = 0;
-    uint32_t high = groups->count;
-    *found = false;
-    while (low < high && !*found) {
-        uint32_t middle = (low + high) / 2;
-        struct value held = held_view(&group_at(feature, groups, middle)->value);
-        int order = value_compare(&held, value);
-        *found = order == 0;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return *found ? high : low;
+    _Static_assert(offsetof(struct group, value) == 0, "as held_place wants it");
+    return held_place(groups->groups, group_bytes(feature), groups->count, value, found);
 }
 
 /* Makes room for a group at a place; its bytes are zero. */

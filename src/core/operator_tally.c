@@ -1,4 +1,5 @@
 /* How often each value came: the most frequent ones, and the entropy. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,20 +11,8 @@ enum { TALLY_FIRST_CAPACITY = 2 };
 /* Where the value stands or belongs among the sorted tallies. */
 static uint32_t tally_place(const struct acc_tally *tally, const struct value *value, bool *found)
 {
-    uint32_t low = 0;
-    uint32_t high = tally->count;
-    *found = false;
-    while (low < high && !*found) {
-        uint32_t middle = (low + high) / 2;
-        struct value held = held_view(&tally->tallies[middle].value);
-        int order = value_compare(&held, value);
-        *found = order == 0;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return *found ? high : low;
+    _Static_assert(offsetof(struct tally, value) == 0, "as held_place wants it");
+    return held_place(tally->tallies, sizeof tally->tallies[0], tally->count, value, found);
 }
 
 static void tally_insert(struct pool *pool, struct acc_tally *tally, uint32_t at,

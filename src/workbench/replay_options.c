@@ -115,6 +115,14 @@ struct replay_bound replay_bound_parse(const char *name, const char *word,
     return bound;
 }
 
+int replay_jobs_parse(const char *word, struct argp_state *state)
+{
+    int64_t number;
+    if (!text_parse_long(word, &number) || number < 1 || number > REPLAY_JOBS_MAX)
+        argp_error(state, "--jobs %s: write a number from 1 to %d", word, REPLAY_JOBS_MAX);
+    return (int)number;
+}
+
 /* The place of the word among words (ended by NULL). */
 static int parse_word(const char *name, const char *word, const char *const *words,
                       struct argp_state *state)
@@ -163,7 +171,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     static const char *const outputs[] = {"jsonl", "avro", NULL};
     static const char *const knowledge[] = {"then", "final", NULL};
     struct replay_options *options = state->input;
-    int64_t number;
     switch (key) {
     case ARGP_KEY_INIT:
         state->child_inputs[0] = &options->setup;
@@ -208,9 +215,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->summary = true;
         return 0;
     case OPTION_JOBS:
-        if (!text_parse_long(argument, &number) || number < 1 || number > REPLAY_JOBS_MAX)
-            argp_error(state, "--jobs %s: write a number from 1 to %d", argument, REPLAY_JOBS_MAX);
-        options->jobs = (int)number;
+        options->jobs = replay_jobs_parse(argument, state);
         return 0;
     case ARGP_KEY_END:
         check(options, state);

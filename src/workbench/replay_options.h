@@ -58,5 +58,7 @@ void replay_options_parse(int argc, char **argv, struct replay_options *options)
 /* Of the option name; ends the process when word is neither an offset nor a time. */
 struct replay_bound replay_bound_parse(const char *name, const char *word,
                                        struct argp_state *state);
+/* Of --jobs; ends the process when word is no number from 1 to REPLAY_JOBS_MAX. */
+int replay_jobs_parse(const char *word, struct argp_state *state);
 
 #endif

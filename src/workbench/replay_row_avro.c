@@ -6,6 +6,7 @@
 #include "expect.h"
 #include "jsonscalar.h"
 #include "replay_row.h"
+#include "rowhash.h"
 #include "rowjson.h"
 
 static const char *const types[] = {
@@ -105,7 +106,7 @@ static void put_group(const struct value *group, struct text *out)
     } else if (group->type == VALUE_BOOL) {
         put_string(group->i ? "true" : "false", out);
     } else {
-        rowjson_latin1(group->s, group->len, &name);
+        text_append_latin1(&name, group->s, group->len);
         jsonscalar_put_bytes(out, name.data, name.len);
     }
     text_free(&name);
@@ -200,7 +201,7 @@ void replay_row_avro(const struct replay_row *row, struct text *out)
     put_session(row->session, out);
     put_features(row->row, out);
     if (put_branch(row->row != NULL, out)) {
-        jsonscalar_put_long(out, ROWJSON_VERSION);
+        jsonscalar_put_long(out, ROWHASH_VERSION);
         rowjson_version(row->row->set->version, out);
     }
 }

@@ -73,7 +73,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct verify_options *options = state->input;
     struct replay_options *input = &options->input;
-    int64_t number;
     switch (key) {
     case 'c':
         input->setup.config = argument;
@@ -96,9 +95,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         input->to = replay_bound_parse("--to", argument, state);
         return 0;
     case 'j':
-        if (!text_parse_long(argument, &number) || number < 1 || number > REPLAY_JOBS_MAX)
-            argp_error(state, "--jobs %s: write a number from 1 to %d", argument, REPLAY_JOBS_MAX);
-        input->jobs = (int)number;
+        input->jobs = replay_jobs_parse(argument, state);
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "%s: nothing is expected beside options (--input %s?)", argument,

@@ -27,6 +27,10 @@ void text_vprintf(struct text *text, const char *format, va_list arguments)
 char *text_reserve(struct text *text, size_t len);
 /* Appends a JSON string with its quotes; invalid UTF-8 bytes become U+FFFD. */
 void text_append_json_string(struct text *text, const char *bytes, size_t len);
+/* Bytes as UTF-8 text of which each code point is a byte (ISO-8859-1). */
+void text_append_latin1(struct text *text, const char *bytes, size_t len);
+/* The same as a JSON string. */
+void text_append_json_bytes(struct text *text, const char *bytes, size_t len);
 
 /* Decimal digits of number to out (at least 20 bytes, no terminator); returns how many. */
 size_t text_format_long(char *out, int64_t number);

@@ -22,7 +22,11 @@
 enum {
     ROWHASH_REPLACE = 1, /* DEL before anything else */
     ROWHASH_EXPIRE = 2,  /* PEXPIRE at the end */
+    ROWHASH_VERSION = 16, /* hexadecimal digits of _v */
 };
+
+/* The digits of a feature set's version, no terminator. */
+void rowhash_version(uint64_t version, char digits[ROWHASH_VERSION]);
 
 /* How rows of one feature set are named and written; the set must outlive it. */
 struct rowhash {
@@ -33,7 +37,7 @@ struct rowhash {
     char *key_tail;      /* what stands after it */
     size_t key_head_len;
     size_t key_tail_len;
-    char version[16];    /* hexadecimal digits of _v, no terminator */
+    char version[ROWHASH_VERSION];
     struct text json;    /* of the list or map being written */
 };
 

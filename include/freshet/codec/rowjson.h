@@ -18,14 +18,11 @@
 #include "row.h"
 #include "text.h"
 
-/* Bytes as UTF-8 text of which each code point is a byte (ISO-8859-1). */
-void rowjson_latin1(const char *bytes, size_t len, struct text *out);
 /* A value as JSON. Bytes are text of which each byte is one code point (ISO-8859-1). */
 void rowjson_value(const struct value *value, struct text *out);
 /* {"NAME":VALUE,...} */
 void rowjson_features(const struct row *row, struct text *out);
-/* The digits of the feature set's version. */
-enum { ROWJSON_VERSION = 16 };
+/* The digits of the feature set's version, as _v has them. */
 void rowjson_version(uint64_t version, struct text *out);
 /* The line of a point, with its newline. */
 void rowjson_point(const struct row *row, int64_t last_offset, struct text *out);

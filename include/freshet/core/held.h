@@ -24,5 +24,9 @@ void held_release(struct pool *pool, struct held_value *held);
 /* A view that lives as long as held stays where it is. */
 struct value held_view(const struct held_value *held);
 bool held_equals(const struct held_value *held, const struct value *value);
+/* Where the value stands or belongs among count elements, stride bytes apart, each of which begins
+ * with a held_value, ascending (value_compare). */
+uint32_t held_place(const void *elements, size_t stride, uint32_t count, const struct value *value,
+                    bool *found);
 
 #endif
