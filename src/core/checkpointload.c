@@ -21,8 +21,9 @@ bool checkpoint_fail(struct checkpoint_loader *loader, enum checkpoint_result re
 
 bool checkpoint_damaged(struct checkpoint_loader *loader, const char *what)
 {
-    return checkpoint_fail(loader, CHECKPOINT_DAMAGED, "segment %d, record %llu: %s",
-                           loader->about.segments, (unsigned long long)loader->records, what);
+    return checkpoint_fail(loader, CHECKPOINT_DAMAGED, "segment %d, record %llu at byte %llu: %s",
+                           loader->about.segments, (unsigned long long)loader->records,
+                           (unsigned long long)loader->bytes, what);
 }
 
 /* ---- END ---- */

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "checkpoint_shelf.h"
 #include "expect.h"
 #include "pool.h"
 
@@ -114,29 +115,13 @@ static bool list(int directory, struct listing *listing)
     return true;
 }
 
-int checkpoint_dir_partitions(int directory, int32_t *partitions, int max)
-{
-    struct listing listing;
-    int count = 0;
-    if (!list(directory, &listing))
-        return 0;
-    for (size_t k = 0; k < listing.count && count < max; k++) {
-        int32_t partition = listing.files[k].segment.partition;
-        if (listing.files[k].whole && (count == 0 || partitions[count - 1] != partition))
-            partitions[count++] = partition;
-    }
-    memory_free(listing.files);
-    return count;
-}
-
 /* ---- reading ---- */
 
-/* True when the whole file was handed over, whatever the loader makes of it. */
-static bool read_segment(int directory, const struct checkpoint_segment *segment,
-                         struct checkpoint_loader *loader, char error[CHECKPOINT_STORE_TEXT])
+/* Hands a file to the loader, as far as that takes it. False with errno and a text when it cannot
+ * be read. */
+static bool feed_file(int directory, const char *name, struct checkpoint_loader *loader,
+                      char error[CHECKPOINT_STORE_TEXT])
 {
-    char name[NAME_MAX_BYTES];
-    segment_name(name, segment, "checkpoint");
     int file = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (file < 0)
         return complain(error, "opening", name);
@@ -148,6 +133,16 @@ static bool read_segment(int directory, const struct checkpoint_segment *segment
     bool ok = got >= 0 || complain(error, "reading", name);
     memory_free(bytes);
     close(file);
+    return ok;
+}
+
+/* True when the segment is whole. */
+static bool read_segment(int directory, const struct checkpoint_segment *segment,
+                         struct checkpoint_loader *loader, char error[CHECKPOINT_STORE_TEXT])
+{
+    char name[NAME_MAX_BYTES];
+    segment_name(name, segment, "checkpoint");
+    bool ok = feed_file(directory, name, loader, error);
     if (ok && !checkpoint_loader_whole(loader))
         snprintf(error, CHECKPOINT_STORE_TEXT, "%s: %s", name,
                  checkpoint_loader_text(loader)[0] ? checkpoint_loader_text(loader)
@@ -177,8 +172,8 @@ static bool read_chain(int directory, const struct listed *files, size_t count,
     return false;
 }
 
-void checkpoint_dir_read(int directory, int32_t partition, struct checkpoint_loader *loader,
-                         struct checkpoint_found *found)
+static void read_newest(int directory, int32_t partition, struct checkpoint_loader *loader,
+                        struct checkpoint_found *found)
 {
     struct listing listing;
     *found = (struct checkpoint_found){0};
@@ -219,7 +214,7 @@ static void finish_closing(struct directory *self);
 static void load_work(uv_work_t *work)
 {
     struct load *load = work->data;
-    checkpoint_dir_read(load->directory->fd, load->partition, load->loader, &load->found);
+    read_newest(load->directory->fd, load->partition, load->loader, &load->found);
 }
 
 static void load_after(uv_work_t *work, int status)
@@ -244,6 +239,76 @@ static void directory_load(struct checkpoint_store *store, int32_t partition,
     load->work.data = load;
     self->loads++;
     expect(uv_queue_work(self->loop, &load->work, load_work, load_after) == 0);
+}
+
+/* ---- looking ---- */
+
+struct directory_shelf {
+    struct checkpoint_shelf shelf;
+    int fd;
+};
+
+static bool feed_shelved(struct checkpoint_shelf *shelf, size_t segment,
+                         struct checkpoint_loader *loader, char error[CHECKPOINT_STORE_TEXT])
+{
+    int fd = ((struct directory_shelf *)shelf)->fd;
+    if (feed_file(fd, shelf->segments[segment].name, loader, error))
+        return true;
+    if (errno == ENOENT)
+        error[0] = '\0';
+    return false;
+}
+
+static void close_shelf(struct checkpoint_shelf *shelf)
+{
+    close(((struct directory_shelf *)shelf)->fd);
+    memory_free(shelf->segments);
+    memory_free(shelf);
+}
+
+static int compare_shelved(const void *a, const void *b)
+{
+    const struct checkpoint_segment *left = &((const struct checkpoint_shelved *)a)->segment;
+    const struct checkpoint_segment *right = &((const struct checkpoint_shelved *)b)->segment;
+    if (left->partition != right->partition)
+        return left->partition < right->partition ? -1 : 1;
+    if (left->chain != right->chain)
+        return left->chain < right->chain ? -1 : 1;
+    return left->index < right->index ? -1 : left->index > right->index;
+}
+
+static void put_on_shelf(struct checkpoint_shelf *shelf, const struct listing *listing)
+{
+    shelf->segments = memory_alloc((listing->count + 1) * sizeof shelf->segments[0]);
+    for (size_t k = 0; k < listing->count; k++) {
+        struct checkpoint_shelved *to = &shelf->segments[shelf->count];
+        to->segment = listing->files[k].segment;
+        segment_name(to->name, &to->segment, "checkpoint");
+        shelf->count += listing->files[k].whole;
+    }
+    qsort(shelf->segments, shelf->count, sizeof shelf->segments[0], compare_shelved);
+    for (size_t k = 0; k < shelf->count; k++) {
+        struct checkpoint_shelved *to = &shelf->segments[k];
+        shelf->shards += k == 0 || to[-1].segment.partition != to->segment.partition;
+        to->shard = shelf->shards - 1;
+    }
+}
+
+struct checkpoint_shelf *checkpoint_dir_shelf(const char *path, char error[CHECKPOINT_STORE_TEXT])
+{
+    struct listing listing;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || !list(fd, &listing)) {
+        complain(error, "reading directory", path);
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    struct directory_shelf *self = memory_alloc(sizeof *self);
+    *self = (struct directory_shelf){{.feed = feed_shelved, .close = close_shelf}, fd};
+    put_on_shelf(&self->shelf, &listing);
+    memory_free(listing.files);
+    return &self->shelf;
 }
 
 /* ---- writing ---- */

@@ -3,10 +3,8 @@
 
 #include "kafka_private.h"
 
-int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *topic, int wait_ms,
-                                  char *error)
+int32_t kafka_topic_partitions(rd_kafka_t *rk, const char *topic, int wait_ms, char *error)
 {
-    rd_kafka_t *rk = kafka_producer_client(producer);
     rd_kafka_topic_t *handle = rd_kafka_topic_new(rk, topic, NULL);
     const struct rd_kafka_metadata *metadata;
     int32_t partitions = -1;
@@ -23,6 +21,12 @@ int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *t
     if (partitions <= 0)
         snprintf(error, KAFKA_ERROR_TEXT, "topic %s: %s", topic, rd_kafka_err2str(failure));
     return partitions;
+}
+
+int32_t kafka_producer_partitions(struct kafka_producer *producer, const char *topic, int wait_ms,
+                                  char *error)
+{
+    return kafka_topic_partitions(kafka_producer_client(producer), topic, wait_ms, error);
 }
 
 static bool read_result(rd_kafka_event_t *event, const char *topic, char *error)

@@ -122,6 +122,8 @@ bool kafka_job_any_running(const struct kafka *kafka);
 
 /* kafka_producer.c, for the questions of kafka_admin.c */
 rd_kafka_t *kafka_producer_client(const struct kafka_producer *producer);
+/* kafka_admin.c: as kafka_producer_partitions */
+int32_t kafka_topic_partitions(rd_kafka_t *rk, const char *topic, int wait_ms, char *error);
 
 /* kafka_stats.c: the few numbers that matter of librdkafka's JSON. */
 struct kafka_statistics kafka_stats_read(const char *json);

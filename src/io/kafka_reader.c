@@ -65,6 +65,21 @@ static void let_go(struct kafka_reader *reader)
     reader->held = NULL;
 }
 
+int32_t kafka_reader_partitions(struct kafka_reader *reader, char *error)
+{
+    return kafka_topic_partitions(reader->rk, reader->topic, KAFKA_READER_WAIT_MS, error);
+}
+
+bool kafka_reader_seek(struct kafka_reader *reader, int64_t offset, char *error)
+{
+    let_go(reader);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, reader->topic, reader->partition)->offset = offset;
+    rd_kafka_resp_err_t failure = rd_kafka_assign(reader->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return !failure || complain(reader, failure, error);
+}
+
 bool kafka_reader_rewind(struct kafka_reader *reader, char *error)
 {
     let_go(reader);
@@ -72,13 +87,7 @@ bool kafka_reader_rewind(struct kafka_reader *reader, char *error)
     rd_kafka_resp_err_t failure =
         rd_kafka_query_watermark_offsets(reader->rk, reader->topic, reader->partition, &low, &high,
                                          KAFKA_READER_WAIT_MS);
-    if (failure)
-        return complain(reader, failure, error);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, reader->topic, reader->partition)->offset = low;
-    failure = rd_kafka_assign(reader->rk, list);
-    rd_kafka_topic_partition_list_destroy(list);
-    return !failure || complain(reader, failure, error);
+    return failure ? complain(reader, failure, error) : kafka_reader_seek(reader, low, error);
 }
 
 int kafka_reader_next(struct kafka_reader *reader, struct kafka_reader_record *record, char *error)
@@ -92,7 +101,8 @@ int kafka_reader_next(struct kafka_reader *reader, struct kafka_reader_record *r
         if (!message->err) {
             reader->held = message;
             *record = (struct kafka_reader_record){message->key, message->key_len,
-                                                   message->payload, message->len};
+                                                   message->payload, message->len,
+                                                   message->offset};
             return 1;
         }
         last = message->err;

@@ -1,4 +1,5 @@
-/* `freshet inspect`: a topic or an Avro container file as JSON lines. */
+/* `freshet inspect`: a topic or an Avro container file as JSON lines; checkpoints have a file of
+ * their own. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "avrofile.h"
 #include "avroplan.h"
+#include "inspect_checkpoint.h"
 #include "inspect_options.h"
 #include "inspect_schemas.h"
 #include "jsonout.h"
@@ -314,6 +316,8 @@ int inspect_main(int argc, char **argv)
     int status = inspect_options_parse(argc, argv, &inspector.options);
     if (status != EX_OK || options->wants_help)
         return status;
+    if (options->checkpoint)
+        return inspect_checkpoint(options);
     inspector.count = options->count;
     inspector.schemas = inspect_schemas_new(options->framing);
     for (size_t i = 0; i < options->schema_count && status == EX_OK; i++)

@@ -10,7 +10,10 @@
 static const char help[] =
     "Usage: freshet inspect FILE.avro [--count N]\n"
     "       freshet inspect --topic T [--brokers B] [--schema [ID=]FILE]... [OPTION]...\n"
-    "Prints records as JSON lines: those of a container file, or those a topic holds now.\n"
+    "       freshet inspect --checkpoint DIR|TOPIC [--config FILE [--key KEY]] [OPTION]...\n"
+    "Prints records as JSON lines: those of a container file, or those a topic holds now. Or\n"
+    "reads all that is kept in a directory or topic of checkpoints, and says what each shard\n"
+    "would start from, and where anything is damaged.\n"
     "\n"
     "  --brokers B        127.0.0.1:9092\n"
     "  --framing F        confluent (default), single_object or raw\n"
@@ -20,11 +23,14 @@ static const char help[] =
     "  --count N          stop after N records\n"
     "  --follow           go on waiting for records\n"
     "  --property N=V     librdkafka property; may be given several times\n"
+    "  --config FILE      the daemon's; with it a checkpoint is not only checked but loaded\n"
+    "  --key KEY          what a checkpoint has of this key, in words\n"
     "  --help             this text\n"
     "\n"
     "What cannot be decoded is printed as hexadecimal text beside the reason. Exit status: 0; 64\n"
-    "for wrong usage; 65 for a damaged file; 66 for a file that cannot be read; 69 when Kafka\n"
-    "cannot be reached within 30 seconds.\n";
+    "for wrong usage; 65 for a damaged file or checkpoint; 66 for a file that cannot be read, or\n"
+    "when there is no checkpoint or key; 69 when Kafka cannot be reached within 30 seconds; 78\n"
+    "when the configuration is wrong.\n";
 
 static bool parse_framing(const char *word, enum framing *framing)
 {
@@ -62,6 +68,15 @@ static bool parse_option(struct inspect_options *options, int option)
     case 't':
         options->topic = optarg;
         return true;
+    case 'c':
+        options->checkpoint = optarg;
+        return true;
+    case 'k':
+        options->key = optarg;
+        return optarg[0];
+    case 'C':
+        options->config = optarg;
+        return true;
     case 'b':
         options->brokers = optarg;
         return true;
@@ -97,6 +112,9 @@ static bool parse(int argc, char **argv, struct inspect_options *options)
 {
     static const struct option table[] = {
         {"topic", required_argument, NULL, 't'},
+        {"checkpoint", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},
+        {"config", required_argument, NULL, 'C'},
         {"brokers", required_argument, NULL, 'b'},
         {"framing", required_argument, NULL, 'f'},
         {"schema", required_argument, NULL, 's'},
@@ -120,10 +138,14 @@ static bool parse(int argc, char **argv, struct inspect_options *options)
         options->file = argv[optind++];
     if (options->wants_help)
         return true;
-    bool one = optind == argc && !options->file != !options->topic;
+    int given = (options->file != NULL) + (options->topic != NULL) + (options->checkpoint != NULL);
+    bool one = optind == argc && given == 1;
     if (!one)
-        fputs("freshet inspect: give one file, or --topic\n", stderr);
-    return one;
+        fputs("freshet inspect: give one file, --topic or --checkpoint\n", stderr);
+    bool belong = !options->key || (options->checkpoint && options->config);
+    if (!belong)
+        fputs("freshet inspect: --key needs --checkpoint and --config\n", stderr);
+    return one && belong;
 }
 
 int inspect_options_parse(int argc, char **argv, struct inspect_options *options)

@@ -18,7 +18,8 @@ static const struct command {
     {"decode", decode_main, "decode an Avro datum and print it as JSON"},
     {"generate", generate_main, "make a clickstream, to a topic or as JSON lines"},
     {"broker", broker_main, "run a Kafka broker in memory, for demonstrations"},
-    {"inspect", inspect_main, "print a topic or an Avro container file as JSON lines"},
+    {"inspect", inspect_main,
+     "print a topic or an Avro container file as JSON lines; look at checkpoints"},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

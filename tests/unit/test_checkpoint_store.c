@@ -179,6 +179,65 @@ static void test_damage_falls_back(void **state)
     assert_non_null(strstr(text, "it was cut short"));
 }
 
+static void overwrite(const char *path, const char *bytes, size_t len)
+{
+    FILE *stream = fopen(path, "wb");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, len, stream), len);
+    assert_int_equal(fclose(stream), 0);
+}
+
+/* How many clicks the shard that is loaded has counted; 0: none is found. */
+static int64_t load_count(void)
+{
+    struct checkpoint_loader *loader = checkpoint_loader_open(&kit.rules, 3, "a:b:3", 0, 1);
+    struct checkpoint_found found = {0};
+    int64_t count = 0;
+    checkpoint_store_load(store, 3, loader, on_loaded, &found);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    if (found.found) {
+        struct shard *own = kit.shard;
+        kit.shard = checkpoint_loader_take(loader);
+        count = corekit_long(&kit, "k", "n");
+        shard_close(kit.shard);
+        kit.shard = own;
+    }
+    checkpoint_loader_close(loader);
+    return count;
+}
+
+/* Whatever byte is wrong, and wherever the file ends: the one before is used, and without it
+ * nothing, and never a value that was not there. */
+static void test_damage_at_every_byte(void **state)
+{
+    (void)state;
+    char newest[128], older[128];
+    save(5);
+    corekit_click(&kit, "k", 2000);
+    save(6);
+    assert_int_equal(load_count(), 2);
+    snprintf(newest, sizeof newest, "%s/3-0000000000000006-000000.checkpoint", directory);
+    snprintf(older, sizeof older, "%s/3-0000000000000005-000000.checkpoint", directory);
+    char bytes[4096];
+    FILE *stream = fopen(newest, "rb");
+    size_t len = fread(bytes, 1, sizeof bytes, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_in_range(len, 100, sizeof bytes - 1);
+    for (size_t at = 0; at < len; at++) {
+        overwrite(newest, bytes, at);
+        assert_int_equal(load_count(), 1);
+        bytes[at] ^= (char)(1 << at % 8);
+        overwrite(newest, bytes, len);
+        assert_int_equal(load_count(), 1);
+        bytes[at] ^= (char)(1 << at % 8);
+    }
+    overwrite(newest, bytes, len);
+    assert_int_equal(load_count(), 2);
+    assert_int_equal(truncate(newest, (off_t)len - 1), 0);
+    assert_int_equal(truncate(older, 1), 0);
+    assert_int_equal(load_count(), 0);
+}
+
 static void test_links_are_not_followed(void **state)
 {
     (void)state;
@@ -263,6 +322,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_segment_appears_when_it_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_two_chains_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_falls_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_at_every_byte, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_links_are_not_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_process_at_a_time, set_up, tear_down),
         cmocka_unit_test(test_manifest),

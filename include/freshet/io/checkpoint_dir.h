@@ -12,12 +12,4 @@
 struct checkpoint_store *checkpoint_dir_open(uv_loop_t *loop, const char *path,
                                              char error[CHECKPOINT_STORE_TEXT]);
 
-/* For looking without a lock, in the thread of the caller: hands a partition's newest checkpoint
- * to the loader as a load does. */
-void checkpoint_dir_read(int directory, int32_t partition, struct checkpoint_loader *loader,
-                         struct checkpoint_found *found);
-
-/* The partitions that have segments in the directory, ascending; at most max. */
-int checkpoint_dir_partitions(int directory, int32_t *partitions, int max);
-
 #endif
