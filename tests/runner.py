@@ -2,7 +2,8 @@
 
 A part is a folder of tests/ with test_*.c (cmocka, run by ctest under ASan and UBSan), fuzz_*.c
 (their corpus is replayed by ctest) or test_*.py (pytest, with the release binaries). All results
-are read from the JUnit files that ctest and pytest write, none is guessed.
+are read from the JUnit files that ctest and pytest write, none is guessed. What takes longer is a
+step of FULL: named like a part, or all of them by --full.
 """
 import argparse
 import hashlib
@@ -22,8 +23,10 @@ RESULTS = TREE / "build" / "results"
 # Cheap parts first; a folder that is not named here comes last.
 ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "replay", "oracle", "deploy", "integration",
          "systemd")
-# Packages of tests/install-packages beyond those that every part needs.
-PACKAGES = {"integration": ["java", "tools"], "systemd": ["systemd"], "deploy": ["tools"]}
+# Packages of tests/install-packages beyond those that every part and step needs.
+PACKAGES = {"integration": ["java", "tools"], "systemd": ["systemd"], "deploy": ["tools"],
+            "asan": ["java", "tools"], "tsan": ["java", "tools"], "clang": ["clang"],
+            "libfuzzer": ["clang"]}
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours
 TEST_SECONDS = 600
 FULL_EVENTS = "1000000"
@@ -79,8 +82,12 @@ def run(command, **options):
     return subprocess.run(words, cwd=options.pop("cwd", TREE), check=False, **options).returncode
 
 
-def install(groups):
-    return run([TESTS / "install-packages", *dict.fromkeys(groups)]) == 0
+def install(groups, tally):
+    """Installs groups of Debian packages; True when they are there."""
+    good = run([TESTS / "install-packages", *dict.fromkeys(groups)]) == 0
+    if not good:
+        tally.failure("install", "packages are missing, see above")
+    return good
 
 
 def build(preset, tally):
@@ -216,11 +223,6 @@ def parts():
 
 def run_parts(chosen, options, tally):
     """The ordinary run."""
-    groups = ["build", "redis", "python"]
-    groups += [group for part in chosen for group in PACKAGES.get(part, [])]
-    if not install(groups):
-        tally.failure("install", "packages are missing, see above")
-        return
     with_c = [part for part in chosen if programs(part)]
     with_python = [part for part in chosen if list((TESTS / part).glob("test_*.py"))]
     asan = not with_c or build("asan", tally)
@@ -283,7 +285,7 @@ def full_coverage(tally):
 
 
 def full_fuzz(tally):
-    if not install(["clang"]) or not build("fuzz", tally):
+    if not build("fuzz", tally):
         return
     seconds = os.environ.get("FRESHET_FUZZ_SECONDS", FUZZ_SECONDS)
     for name in programs("fuzz"):
@@ -301,14 +303,17 @@ def full_fuzz(tally):
 
 def full_clang(tally):
     """Warnings of clang are errors too."""
-    if install(["clang"]) and build("clang", tally):
+    if build("clang", tally):
         tally.add("build by clang", 1, 0, 0, 0.0)
+
+
+FULL = {"clang": full_clang, "coverage": full_coverage, "asan": full_asan, "tsan": full_tsan,
+        "libfuzzer": full_fuzz}
 
 
 def debian13(tally, words):
     """Runs unit and integration tests in a Debian 13 chroot and adds what they report."""
-    if not install(["chroot"]):
-        tally.failure("debian13", "debootstrap is missing")
+    if not install(["chroot"], tally):
         return
     began = time.monotonic()
     with subprocess.Popen([TESTS / "debian13", *words], stdout=subprocess.PIPE, text=True,
@@ -330,27 +335,34 @@ def debian13(tally, words):
 def main():
     known = parts()
     parser = argparse.ArgumentParser(prog="tests/run", description="Builds and tests freshet.")
-    parser.add_argument("part", nargs="*", help="parts to run: " + ", ".join(known))
+    parser.add_argument("part", nargs="*",
+                        help="parts to run: " + ", ".join(known) + "; or steps of --full: " +
+                             ", ".join(FULL))
     parser.add_argument("--full", action="store_true",
-                        help="also: a million events, ASan and TSan on integration, coverage, "
-                             "ten minutes of each fuzz target, a build by clang")
+                        help="also: a million events, a build by clang, coverage, ASan and TSan on "
+                             "integration, ten minutes of each fuzz target")
     parser.add_argument("--debian13", action="store_true",
                         help="run in a Debian 13 chroot (root only)")
     parser.add_argument("--keep", action="store_true", help="keep directories and logs of servers")
     options = parser.parse_args()
     for part in options.part:
-        if part not in known:
-            parser.error(f"no part '{part}'; there are {', '.join(known)}")
+        if part not in known and part not in FULL:
+            parser.error(f"no part '{part}'; there are {', '.join([*known, *FULL])}")
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
     tally = Tally()
     if options.debian13:
         debian13(tally, options.part or ["unit", "tables", "sim", "fuzz", "integration"])
         return tally.report()
-    run_parts(options.part or known, options, tally)
-    if options.full:
-        for step in (full_clang, full_coverage, full_asan, full_tsan, full_fuzz):
-            step(tally)
+    chosen = [part for part in options.part or known if part in known]
+    steps = [name for name in FULL if options.full or name in options.part]
+    groups = [group for name in chosen + steps for group in PACKAGES.get(name, [])]
+    if not install(["build", "redis", "python", *groups], tally):
+        return tally.report()
+    if chosen:
+        run_parts(chosen, options, tally)
+    for name in steps:
+        FULL[name](tally)
     return tally.report()
 
 
