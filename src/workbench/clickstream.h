@@ -37,7 +37,7 @@ struct clickstream_options {
     uint64_t seed;
     int64_t users;
     double zipf; /* exponent; 0: all users alike */
-    int64_t thinking_ms; /* mean time between two clicks of a visit */
+    int64_t thinking_ms; /* mean time between two clicks of a visit; 0: of one click */
     int32_t partitions;
     int64_t start_ms;
     double interval_ms; /* between records, in record time */

@@ -36,12 +36,21 @@ static struct clickvisit pop_visit(struct clickvisits *visits)
     return top;
 }
 
+/* A click that stands alone: in the proportions of visits, roughly. */
+static enum click_type lone_type(uint64_t bits)
+{
+    static const enum click_type types[] = {CLICK_CLICK, CLICK_CLICK, CLICK_CLICK,
+                                            CLICK_VIEW,  CLICK_VIEW,  CLICK_VIEW,
+                                            CLICK_ADD_TO_CART, CLICK_PURCHASE};
+    return bits & 8 ? types[bits & 7] : CLICK_IMPRESSION;
+}
+
 static struct clickvisit new_visit(struct clickvisits *visits)
 {
     uint64_t bits = clickrandom_bits(visits->random);
     return (struct clickvisit){
         .user = (uint32_t)clickrandom_zipf_rank(&visits->users, visits->random) - 1,
-        .type = CLICK_IMPRESSION,
+        .type = visits->thinking_ms == 0 ? (uint8_t)lone_type(bits >> 32) : CLICK_IMPRESSION,
         .device = (uint8_t)(1 + bits % 3),
         .country = (uint8_t)(bits >> 8),
         .agent = (uint8_t)(bits >> 16),
@@ -84,7 +93,7 @@ static enum click_type next_type(struct clickvisits *visits, enum click_type typ
 void clickvisit_go_on(struct clickvisits *visits, struct clickvisit visit, int64_t now_ms)
 {
     visit.type = (uint8_t)next_type(visits, visit.type);
-    if (visit.type == CLICK_OTHER)
+    if (visit.type == CLICK_OTHER || visits->thinking_ms == 0)
         return;
     visit.first = false;
     visit.next_ms = now_ms + 500 + (int64_t)clickrandom_exponential(visits->random,
@@ -98,7 +107,7 @@ void clickvisit_click(struct clickvisits *visits, struct clickvisit *visit, doub
                       struct click *click)
 {
     struct clickrandom *random = visits->random;
-    if (visit->type == CLICK_IMPRESSION)
+    if (visit->type == CLICK_IMPRESSION || visit->first)
         visit->item = (uint32_t)clickrandom_zipf_rank(&visits->items, random);
     *click = (struct click){
         .writer = clickrandom_unit(random) < v1_share ? CLICK_V1 : CLICK_V2,

@@ -23,7 +23,7 @@ struct clickvisit {
 struct clickvisits {
     struct clickrandom *random; /* borrowed */
     struct clickrandom_zipf users, items;
-    int64_t thinking_ms;     /* mean time between two clicks of a visit */
+    int64_t thinking_ms;     /* mean time between two clicks of a visit; 0: of one click */
     struct clickvisit *heap; /* by next_ms */
     size_t count;
 };

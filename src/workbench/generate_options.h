@@ -30,7 +30,8 @@
     GENERATE_OPTION(DURATION, span, "span", "1h", "record time from the first to the last")        \
     GENERATE_OPTION(LONG, users, "users", "1000", "how many users there are")                      \
     GENERATE_OPTION(NUMBER, zipf, "zipf", "0.99", "how unequal users are; 0: all alike")           \
-    GENERATE_OPTION(DURATION, thinking, "thinking", "15s", "mean time between clicks of a visit")  \
+    GENERATE_OPTION(DURATION, thinking, "thinking", "15s",                                         \
+                    "mean time between clicks of a visit; 0: each visit is one click")             \
     GENERATE_OPTION(SHARE, out_of_order, "out-of-order", "0.05", "behind the newest, accepted")    \
     GENERATE_OPTION(SHARE, late, "late", "0", "too late for sessions, most for windows too")       \
     GENERATE_OPTION(SHARE, malformed, "malformed", "0", "not to be decoded")                       \

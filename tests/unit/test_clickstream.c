@@ -315,6 +315,30 @@ static void test_thinking(void **state)
     assert_true(purchases(1500) > 3 * purchases(15000) + 10);
 }
 
+/* Without visits users are drawn alike, record for record, and all kinds of clicks are there. */
+static void test_no_visits(void **state)
+{
+    (void)state;
+    struct clickstream_options options = options_of(3);
+    options.users = 1000;
+    options.zipf = 0;
+    options.thinking_ms = 0;
+    options.interval_ms = 1;
+    memset(options.shares, 0, sizeof options.shares);
+    struct clickstream *stream = clickstream_open(&options);
+    struct clickstream_record record;
+    int of_type[CLICK_WISHLIST + 1] = {0};
+    for (int i = 0; i < 8000; i++) {
+        clickstream_next(stream, &record);
+        of_type[record.click->type]++;
+        if (i == 999) /* 1 - 1/e of all; with visits these are by far fewer */
+            assert_in_range(clickstream_keys(stream), 590, 675);
+    }
+    for (int type = CLICK_IMPRESSION; type <= CLICK_PURCHASE; type++)
+        assert_in_range(of_type[type], 400, 5000);
+    clickstream_close(stream);
+}
+
 /* ---- parts ---- */
 
 static void test_partitions(void **state)
@@ -364,6 +388,7 @@ int main(void)
         cmocka_unit_test(test_seeds),    cmocka_unit_test(test_fates),
         cmocka_unit_test(test_payloads), cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_zipf),     cmocka_unit_test(test_thinking),
+        cmocka_unit_test(test_no_visits),
     };
     return cmocka_run_group_tests(tests, codec_setup, codec_teardown);
 }

@@ -1,0 +1,92 @@
+"""The machine, the versions, the table and the JSON of a run of the suite."""
+import json
+import os
+import platform
+import re
+import subprocess
+import time
+from pathlib import Path
+
+COLUMNS = [     # head, width, format of a result; "" where it has no such figure
+    ("workload", -15, lambda r: r["name"]),
+    ("B0 ns", 7, lambda r: f"{r['floor_ns']:.0f}"),
+    ("ns", 7, lambda r: f"{r['ns']:.0f}"),
+    ("x B0", 7, lambda r: f"{r['ratio']:.2f}"),
+    ("from..to", 12, lambda r: "{:.2f}..{:.2f}".format(*r["spread"])),
+    ("<=", 5, lambda r: f"{r['target']:.1f}"),
+    ("C", 6, lambda r: f"{r['C']:.2f}"),
+    ("decay", 6, lambda r: f"{r['decay_per_event']:.2f}"),
+    ("ckpt ns", 8, lambda r: f"{r['checkpoint_ns']:.0f}"),
+    ("Redis us", 9, lambda r: f"{r['redis_us_per_row']:.2f}"),
+    ("keys", 9, lambda r: f"{r['keys']}"),
+    ("RSS MB", 7, lambda r: f"{r['rss_mb']:.0f}"),
+    ("peak", 6, lambda r: f"{r['peak_mb']:.0f}"),
+    ("  rows checked", -30, lambda r: "  " + r["check"]),
+]
+
+
+def first_match(pattern, path):
+    found = re.search(pattern, Path(path).read_text())
+    return found.group(1).strip() if found else "unknown"
+
+
+def version(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return "none"
+
+
+def machine(binaries):
+    """What a figure depends on beside the code."""
+    return {
+        "cpu": first_match(r"model name\s*:(.*)", "/proc/cpuinfo"),
+        "cpus": os.cpu_count(),
+        "memory_gb": round(int(first_match(r"MemTotal:\s*(\d+)", "/proc/meminfo")) / 1e6, 1),
+        "kernel": platform.release(),
+        "huge_pages": first_match(r"\[(\w+)\]", "/sys/kernel/mm/transparent_hugepage/enabled"),
+        "load_before": os.getloadavg()[0],
+        "librdkafka": version("pkg-config", "--modversion", "rdkafka"),
+        "hiredis": version("pkg-config", "--modversion", "hiredis"),
+        "redis": version("redis-server", "--version").split(" ")[2].removeprefix("v="),
+        "compiler": version("cc", "--version").splitlines()[0],
+        "freshet": version(binaries / "freshetd", "--version"),
+        "commit": version("git", "-C", Path(__file__).parent, "describe", "--always", "--dirty"),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def cell(column, result):
+    _, width, show = column
+    try:
+        text = show(result)
+    except (KeyError, TypeError):
+        text = ""
+    return text.ljust(-width) if width < 0 else text.rjust(width)
+
+
+def table(results):
+    lines = ["".join(head.ljust(-w) if w < 0 else head.rjust(w) for head, w, _ in COLUMNS)]
+    for result in results:
+        ratios = [pair["ratio"] for pair in result.get("pairs", [])]
+        shown = {**result, "spread": (min(ratios), max(ratios)) if ratios else None}
+        lines.append("".join(cell(column, shown) for column in COLUMNS).rstrip())
+        lines += [f"    {line}" for line in notes(result)]
+    return "\n".join(lines)
+
+
+def notes(result):
+    """Figures that only some workloads have."""
+    if "void" in result:
+        yield f"VOID: {result['void']}"
+    if "levels" in result:
+        yield "x B0: " + ", ".join(f"{k} {v:.2f}" for k, v in result["levels"].items())
+    if "rows_per_key" in result:
+        yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
+    if len(result.get("fates", {})) > 1:
+        yield "fates: " + ", ".join(f"{k} {v}" for k, v in result["fates"].items())
+
+
+def write_json(path, facts, results):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": facts, "results": results}, indent=1) + "\n")

@@ -1,0 +1,96 @@
+"""The table of workloads: what is measured, on which clicks, with which features and settings.
+
+A row is all there is to know of a workload; `kind` names the function of kinds.py that runs it.
+Clicks have 15 fields and 190 to 200 bytes; users are drawn record for record (uniform, or Zipf).
+"""
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One row of the table."""
+
+    name: str
+    sentence: str
+    kind: str = "stream"
+    users: int = 1_000_000
+    zipf: float = 0                 # exponent; 0: all users alike
+    fill: int = 2_000_000           # records before the first that is measured
+    events: int = 1_000_000         # records of each measured run
+    span_s: int = 600               # event time that those take
+    out_of_order: float = 0
+    late: float = 0
+    thinking: str = "0"             # mean time between clicks of a visit; 0: users alternate
+    partitions: int = 2
+    compression: str = "lz4"
+    features: str = "session"       # of FEATURES
+    settings: dict = field(default_factory=dict)    # freshet.ini over ours: "section.key"
+    target: float | None = None     # the ratio to B0 must not be greater
+
+
+def windows(count, operators=("count",)):
+    """Features over `count` windows from five minutes to half a year, by each operator."""
+    spans = ["5m", "1h", "6h", "1d", "7d", "30d", "10m", "30m", "3h", "12h", "3d", "14d"][:count]
+    text = "[feature session_events]\nop = session_event_count\n"
+    for span in spans:
+        for operator in operators:
+            call = operator if operator == "count" else f"{operator}(price)"
+            text += f"[feature {operator}_{span}]\nop = {call}\nover = {span}\n"
+    return text
+
+
+SESSION = """[feature session_events]
+op = session_event_count
+[feature session_value]
+op = sum(price)
+over = session
+[feature last_item]
+op = last(item_id)
+where = item_id is not null
+over = session
+"""
+
+# None: schemas/features.ini as it is shipped.
+FEATURES = {
+    "session": SESSION,
+    "windows-1": windows(1),
+    "windows-6": windows(6),
+    "windows-12x5": windows(12, ("count", "sum", "mean", "min", "max")),
+    "shipped": None,
+}
+
+PACKED = {"redis.layout": "packed"}
+
+WORKLOADS = [
+    Workload("bounds", "B0 to B5: what reading, decoding, a table, rows and Redis cost at least.",
+             kind="bounds"),
+    Workload("uniform-1m", "Session and three features, one million users, all alike.",
+             target=2.6),
+    Workload("uniform-10m", "The same with ten million users.", users=10_000_000,
+             fill=20_000_000, span_s=60),
+    Workload("uniform-100k", "The same with a hundred thousand.", users=100_000, fill=200_000),
+    Workload("zipf-0.99", "Users as unequal as in most shops.", zipf=0.99, target=2.0),
+    Workload("zipf-1.2", "Users very unequal: one makes a fifth of the events.", zipf=1.2,
+             target=2.0),
+    Workload("visits", "Users click several times in a visit.", thinking="15s", zipf=0.99,
+             target=2.0),
+    Workload("disorder-5", "5 % of events out of order.", out_of_order=0.05),
+    Workload("disorder-20", "20 % out of order, 5 % late.", out_of_order=0.2, late=0.05),
+    Workload("uncompressed", "The topic is not compressed.", compression="none"),
+    Workload("zstd", "The topic is compressed by zstd.", compression="zstd"),
+    Workload("partitions-64", "The topic has 64 partitions.", partitions=64),
+    Workload("windows-1", "One window of counts.", features="windows-1"),
+    Workload("windows-6", "Six windows of counts.", features="windows-6"),
+    Workload("windows-12x5", "Twelve windows, five operators each.", features="windows-12x5",
+             events=200_000, fill=1_000_000),
+    Workload("shipped", "The shipped features in a steady state: event time has run 1.2 times the "
+             "largest window, and decay is most of the writing.", features="shipped",
+             users=20_000, fill=1_500_000, events=250_000, span_s=6 * 86_400, thinking="15s",
+             zipf=0.99),
+    Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
+             "each key is written once.", kind="backlog", fill=0, events=5_000_000),
+]
+
+
+def by_name(name):
+    return next((row for row in WORKLOADS if row.name == name), None)
