@@ -9,6 +9,7 @@
 #include "check.h"
 #include "commands.h"
 #include "dump.h"
+#include "failpoint.h"
 #include "http.h"
 #include "log.h"
 #include "notify.h"
@@ -284,6 +285,12 @@ static int print(int status, struct text *out, struct text *err)
 
 int main(int argc, char **argv)
 {
+#ifdef FRESHET_FAILPOINTS
+    if (!failpoint_arm(getenv("FRESHET_FAILPOINT"))) {
+        fputs("freshetd: FRESHET_FAILPOINT: see failpoint.h\n", stderr);
+        return CONFIG_EXIT;
+    }
+#endif
     struct options options = options_parse(argc, argv);
     struct text out = {0};
     struct text err = {0};

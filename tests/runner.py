@@ -1,9 +1,9 @@
 """Builds freshet, runs its tests and counts their results; started by tests/run.
 
-A part is a folder of tests/ with test_*.c (cmocka, run by ctest under ASan and UBSan), fuzz_*.c
-(their corpus is replayed by ctest) or test_*.py (pytest, with the release binaries). All results
-are read from the JUnit files that ctest and pytest write, none is guessed. What takes longer is a
-step of FULL: named like a part, or all of them by --full.
+A part is a folder of tests/ (or one of NESTED) with test_*.c (cmocka, run by ctest under ASan and
+UBSan), fuzz_*.c (their corpus is replayed by ctest) or test_*.py (pytest, with the release
+binaries). All results are read from the JUnit files that ctest and pytest write, none is guessed.
+What takes longer is a step of FULL: named like a part, or all of them by --full.
 """
 import argparse
 import hashlib
@@ -22,14 +22,19 @@ CACHE = Path(os.environ.get("FRESHET_CACHE") or TREE / ".cache")
 RESULTS = TREE / "build" / "results"
 # Cheap parts first; a folder that is not named here comes last.
 ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "replay", "oracle", "deploy", "integration",
-         "systemd")
+         "faults", "systemd")
+NESTED = {"faults": TESTS / "integration" / "faults"}
 # Packages of tests/install-packages beyond those that every part and step needs.
-PACKAGES = {"integration": ["java", "tools"], "systemd": ["systemd"], "deploy": ["tools"],
+PACKAGES = {"integration": ["java", "tools"], "faults": ["java", "tools"],
+            "systemd": ["systemd"], "deploy": ["tools"],
             "asan": ["java", "tools"], "tsan": ["java", "tools"], "clang": ["clang"],
             "libfuzzer": ["clang"]}
+# The build whose programs a part's Python tests drive, where it is not release.
+PRESETS = {"faults": "faults"}
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours
 TEST_SECONDS = 600
 FULL_EVENTS = "1000000"
+LONG_FAULT_RUNS = "200"
 FUZZ_SECONDS = 600
 COVERAGE_PERCENT = 90
 SUPPRESSIONS = TESTS / "tsan.supp"
@@ -171,8 +176,9 @@ def ctest(part, preset, names, tally, environment=None):
     tally.add(part, *totals, time.monotonic() - began)
 
 
-def pytest(part, paths, tally, environment=None, words=()):
-    """Runs pytest on files or folders and counts."""
+def pytest(part, paths, tally, environment=None):
+    """Runs pytest on files or folders, without the parts nested in them, and counts."""
+    words = [f"--ignore={place}" for place in NESTED.values() if place not in paths]
     python = python_environment()
     if python is None:
         tally.failure(part, "no Python environment, see above")
@@ -201,10 +207,18 @@ def pytest(part, paths, tally, environment=None, words=()):
         tally.failure(part, f"pytest ended with status {status}")
 
 
-def programs(folder):
-    """Returns the names of the C tests in a folder of tests/."""
+def place_of(part):
+    return NESTED.get(part, TESTS / part)
+
+
+def programs(part):
+    """Returns the names of the C tests of a part."""
     patterns = ("test_*.c", "fuzz_*.c")
-    return sorted(path.stem for pattern in patterns for path in (TESTS / folder).glob(pattern))
+    return sorted(path.stem for pattern in patterns for path in place_of(part).glob(pattern))
+
+
+def in_python(part):
+    return bool(list(place_of(part).glob("test_*.py")))
 
 
 def mutants():
@@ -214,9 +228,9 @@ def mutants():
 
 
 def parts():
-    """Returns the names of all folders that hold tests, in the order in which they are run."""
-    found = [path.name for path in TESTS.iterdir()
-             if programs(path.name) or list(path.glob("test_*.py"))]
+    """Returns the names of all parts, in the order in which they are run."""
+    names = [*(path.name for path in TESTS.iterdir()), *NESTED]
+    found = [name for name in names if programs(name) or in_python(name)]
     known = [name for name in ORDER if name in found]
     return known + sorted(set(found) - set(known))
 
@@ -224,21 +238,26 @@ def parts():
 def run_parts(chosen, options, tally):
     """The ordinary run."""
     with_c = [part for part in chosen if programs(part)]
-    with_python = [part for part in chosen if list((TESTS / part).glob("test_*.py"))]
+    with_python = [part for part in chosen if in_python(part)]
     asan = not with_c or build("asan", tally)
-    release = not set(with_python) - NO_PROGRAMS or build("release", tally)
+    built = {part: "release" for part in with_python if part not in NO_PROGRAMS}
+    presets = {*built.values(), *(PRESETS[part] for part in built if part in PRESETS)}
+    good = {preset: build(preset, tally) for preset in sorted(presets)}
     for part in with_c:
         if asan:
             ctest(part, "asan", programs(part), tally)
     if asan and "sim" in with_c:
         ctest("sim mutants", "asan", mutants(), tally)
-    environment = {"FRESHET_BIN_DIR": str(TREE / "build" / "release"), "FRESHET_CACHE": str(CACHE),
-                   "FRESHET_KEEP": "1" if options.keep else ""}
+    environment = {"FRESHET_CACHE": str(CACHE), "FRESHET_KEEP": "1" if options.keep else ""}
+    if options.long:
+        environment["FRESHET_FAULT_RUNS"] = LONG_FAULT_RUNS
     if options.full:
         environment["FRESHET_EVENTS"] = os.environ.get("FRESHET_EVENTS", FULL_EVENTS)
     for part in with_python:
-        if release or part in NO_PROGRAMS:
-            pytest(part, [TESTS / part], tally, environment)
+        preset = PRESETS.get(part, "release")
+        if part in NO_PROGRAMS or good[preset]:
+            pytest(part, [place_of(part)], tally,
+                   {"FRESHET_BIN_DIR": str(TREE / "build" / preset), **environment})
 
 
 def every_program():
@@ -341,6 +360,9 @@ def main():
     parser.add_argument("--full", action="store_true",
                         help="also: a million events, a build by clang, coverage, ASan and TSan on "
                              "integration, ten minutes of each fuzz target")
+    parser.add_argument("--long", action="store_true",
+                        help=f"{LONG_FAULT_RUNS} fault runs instead of a few; goes on where it "
+                             "was ended (build/fault-runs.jsonl)")
     parser.add_argument("--debian13", action="store_true",
                         help="run in a Debian 13 chroot (root only)")
     parser.add_argument("--keep", action="store_true", help="keep directories and logs of servers")

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "failpoint.h"
 #include "log.h"
 #include "pool.h"
 
@@ -91,6 +92,7 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
         kafka_unassign(engine->kafka); /* all was written and committed before, or will be anew */
         return;
     }
+    failpoint_before(FAILPOINT_REVOKE);
     engine->revoking = true;
     engine->revoking_lost = lost;
     engine->revoke_lost = lost;
@@ -104,6 +106,7 @@ static void on_revoke(void *data, const int32_t *partitions, size_t count, bool 
         mono_time_add(engine_now(engine), (struct duration){ENGINE_REVOKE_MS});
     log_info("partitions_revoked", "count=%d lost=%s", engine->partition_count,
              lost ? "yes" : "no");
+    failpoint_after(FAILPOINT_REVOKE);
 }
 
 static bool calls_under_way(const struct engine *engine)
@@ -121,6 +124,7 @@ static void on_revoke_committed(void *data, bool ok, const char *text)
     (void)text;
     engine->revoke_commit_busy = false;
     engine->revoke_committed = true;
+    failpoint_after(FAILPOINT_REVOKE_COMMIT);
 }
 
 static void let_go(struct engine *engine)
@@ -136,7 +140,9 @@ static void let_go(struct engine *engine)
     engine->revoking = false;
     engine->revoking_lost = false;
     engine->assigned = false;
+    failpoint_before(FAILPOINT_REVOKE_UNASSIGN);
     kafka_unassign(engine->kafka);
+    failpoint_after(FAILPOINT_REVOKE_UNASSIGN);
 }
 
 void assignment_run(struct engine *engine)
@@ -144,6 +150,7 @@ void assignment_run(struct engine *engine)
     if (!engine->revoking)
         return;
     bool over = mono_time_diff(engine_now(engine), engine->revoke_deadline).ms >= 0;
+    failpoint_before(FAILPOINT_REVOKE_ROWS);
     if (!engine->revoking_lost && !engine_clean(engine) && !over)
         return;
     if (calls_under_way(engine)) {
@@ -151,7 +158,9 @@ void assignment_run(struct engine *engine)
         return;
     }
     int64_t beyond = mono_time_diff(engine_now(engine), engine->revoke_deadline).ms;
+    failpoint_after(FAILPOINT_REVOKE_ROWS);
     if (!engine->revoke_saved) {
+        failpoint_before(FAILPOINT_REVOKE_CHECKPOINT);
         if (!engine->revoke_saving)
             checkpointer_want(engine);
         engine->revoke_saving = true;
@@ -159,9 +168,11 @@ void assignment_run(struct engine *engine)
             return;
         engine->revoke_saved = true;
         checkpointer_abort(engine, NULL); /* what is not durable now is read from the log again */
+        failpoint_after(FAILPOINT_REVOKE_CHECKPOINT);
     }
     if (!engine->revoke_committed && !engine->revoke_commit_busy) {
         engine->revoke_commit_busy = true;
+        failpoint_before(FAILPOINT_REVOKE_COMMIT);
         engine_commit(engine, on_revoke_committed, engine);
     }
     if (engine->revoke_committed || beyond >= ENGINE_SAVE_MS + ENGINE_REVOKE_MS)

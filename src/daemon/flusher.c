@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "expect.h"
+#include "failpoint.h"
 #include "log.h"
 #include "pool.h"
 
@@ -68,6 +69,7 @@ static void on_acquired(void *context, const struct acquire_result *result)
     log_info("shard_acquired", "partition=%d known=%s hold=%lld seq=%lld resync=%s", partition->id,
              result->known ? "yes" : "no", (long long)lease->hold, (long long)result->seq,
              resync ? "yes" : "no");
+    failpoint_after(FAILPOINT_ACQUIRE);
 }
 
 static void send_acquire(struct partition *partition)
@@ -84,6 +86,7 @@ static void send_acquire(struct partition *partition)
         .old_token = lease->previous[0] ? lease->previous : NULL,
         .old_seq = lease->acknowledged,
     };
+    failpoint_before(FAILPOINT_ACQUIRE);
     redis_acquire(partition->engine->redis, &terms, on_acquired,
                   call_new(partition, LEASE_ACQUIRE));
 }
@@ -126,12 +129,15 @@ static void on_marked(void *context, enum redis_result result)
     lease_step_ended(lease, step, result == REDIS_RESULT_OK);
     if (step == LEASE_DONE && lease->resync == LEASE_SYNCED)
         log_info("resync_done", "partition=%d", partition->id);
+    if (result == REDIS_RESULT_OK)
+        failpoint_after(step == LEASE_MARK ? FAILPOINT_MARK : FAILPOINT_DONE);
 }
 
 static void send_mark(struct partition *partition, enum lease_step step)
 {
     struct lease *lease = shard_lease(partition->shard);
     lease_step_sent(lease, step);
+    failpoint_before(step == LEASE_MARK ? FAILPOINT_MARK : FAILPOINT_DONE);
     redis_set_resync(partition->engine->redis, partition->own_key.data, lease->token,
                      step == LEASE_MARK, on_marked, call_new(partition, step));
 }
@@ -208,6 +214,7 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
     struct partition *partition = flight->partition;
     struct engine *engine = partition->engine;
     (void)batch;
+    failpoint_before(FAILPOINT_REPLY);
     partition->flights_busy--;
     count_batch(engine, result->result);
     bool ok = result->result == REDIS_RESULT_OK;
@@ -237,6 +244,7 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
     shard_batch_end(partition->shard, &flight->batch, ok);
     flight->partition = NULL;
     partition_update_pauses(partition);
+    failpoint_after(FAILPOINT_REPLY);
 }
 
 static struct flight *free_flight(struct partition *partition)
@@ -297,7 +305,9 @@ static void send_batch(struct partition *partition, struct flight *flight)
     rowlog_flush(engine->rowlog);
     partition->flights_busy++;
     partition->last_sent = engine_now(engine);
+    failpoint_before(FAILPOINT_FLUSH);
     redis_flush(engine->redis, &flight->flush, on_flushed, flight);
+    failpoint_after(FAILPOINT_FLUSH);
 }
 
 static bool flush_due(const struct partition *partition, const struct shard_status *status)

@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "expect.h"
+#include "failpoint.h"
 #include "log.h"
 #include "pool.h"
 
@@ -138,9 +139,11 @@ void reject_delivered(void *data, void *opaque, bool ok, const char *text)
     struct reject_ticket *ticket = opaque;
     struct partition *partition = engine_partition(engine, ticket->partition);
     if (ok) {
+        failpoint_before(FAILPOINT_LATE_STORED);
         engine->totals.rejects_stored++;
         if (partition)
             reject_stored(partition, ticket->offset);
+        failpoint_after(FAILPOINT_LATE_STORED);
     } else {
         /* Not stored and not retried: the commit stays below it, so a restart sends it again. */
         engine->totals.rejects_failed++;
@@ -194,6 +197,8 @@ static void on_commit(void *data, bool ok, const char *text)
     }
     if (!ok)
         log_warning("commit_failed", "reason=%Q", text);
+    else
+        failpoint_after(FAILPOINT_COMMIT);
     if (commit->done)
         commit->done(commit->data, ok, text);
     memory_free(commit);
@@ -214,6 +219,7 @@ void engine_commit(struct engine *engine, kafka_commit_done *done, void *data)
         commit->offsets[commit->count++] = (struct kafka_offset){partition->id, offset};
     }
     if (commit->count > 0) {
+        failpoint_before(FAILPOINT_COMMIT);
         kafka_commit(engine->kafka, commit->offsets, commit->count, on_commit, commit);
         return;
     }

@@ -20,6 +20,7 @@
 
 #include "checkpoint_shelf.h"
 #include "expect.h"
+#include "failpoint.h"
 #include "pool.h"
 
 enum { NAME_MAX_BYTES = 64, READ_BYTES = 1 << 20, DIRECTORY_MODE = 0700, FILE_MODE = 0600 };
@@ -316,6 +317,8 @@ struct checkpoint_shelf *checkpoint_dir_shelf(const char *path, char error[CHECK
 static bool write_all(struct directory *self, const char *name)
 {
     size_t at = 0;
+    if (failpoint_before(FAILPOINT_CHUNK))
+        return complain(self->error, "writing", name);
     while (at < self->bytes.len) {
         ssize_t put = write(self->file, self->bytes.data + at, self->bytes.len - at);
         if (put < 0 && errno == EINTR)
@@ -324,17 +327,21 @@ static bool write_all(struct directory *self, const char *name)
             return complain(self->error, "writing", name);
         at += (size_t)put;
     }
+    failpoint_after(FAILPOINT_CHUNK);
     return true;
 }
 
 static bool publish(struct directory *self, const char *tmp, const char *name)
 {
-    if (fsync(self->file) != 0)
+    if (failpoint_before(FAILPOINT_FSYNC) || fsync(self->file) != 0)
         return complain(self->error, "fsync of", tmp);
-    if (renameat(self->fd, tmp, self->fd, name) != 0)
+    failpoint_after(FAILPOINT_FSYNC);
+    if (failpoint_before(FAILPOINT_RENAME) || renameat(self->fd, tmp, self->fd, name) != 0)
         return complain(self->error, "renaming", tmp);
-    if (fsync(self->fd) != 0)
+    failpoint_after(FAILPOINT_RENAME);
+    if (failpoint_before(FAILPOINT_DIRECTORY_FSYNC) || fsync(self->fd) != 0)
         return complain(self->error, "fsync of the directory of", name);
+    failpoint_after(FAILPOINT_DIRECTORY_FSYNC);
     return true;
 }
 

@@ -2,12 +2,14 @@
  * until the brokers have stored the one before; the producer's queue bounds memory. */
 #include "checkpoint_kafka.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "checkpoint_kafka_load.h"
 #include "expect.h"
+#include "failpoint.h"
 #include "kafka_producer.h"
 #include "pool.h"
 
@@ -111,9 +113,17 @@ static void end_write(struct topic *self)
     self->written(self->context, self->error[0] == '\0', self->error);
 }
 
+static void fail(struct topic *self, const char *why)
+{
+    if (!self->error[0])
+        snprintf(self->error, sizeof self->error, "topic %s: %s", self->place.topic, why);
+}
+
 static void send_chunks(struct topic *self, const char *name)
 {
     char key[CHECKPOINT_KEY_MAX];
+    if (self->at == 0 && failpoint_before(FAILPOINT_CHUNK))
+        fail(self, strerror(errno));
     while (self->at < self->bytes.len && !self->error[0]) {
         size_t rest = self->bytes.len - self->at;
         size_t len = rest < CHUNK_BYTES ? rest : CHUNK_BYTES;
@@ -138,6 +148,7 @@ static void send_pointer(struct topic *self, const char *name)
     next.count -= old;
     struct text text = {0};
     checkpoint_manifest_write(&next, &text);
+    failpoint_before(FAILPOINT_POINTER);
     self->pointer_sent = produce(self, self->partition, name, text.data, text.len, self);
     self->pending += self->pointer_sent;
     text_free(&text);
@@ -154,6 +165,7 @@ static void pointer_stored(struct topic *self)
     memmove(now->parts, now->parts + old, (now->count - old) * sizeof now->parts[0]);
     now->count -= old;
     self->part = (struct checkpoint_part){0};
+    failpoint_after(FAILPOINT_POINTER);
 }
 
 static void go_on(struct topic *self)
@@ -179,8 +191,10 @@ static void on_delivered(void *data, void *opaque, bool ok, const char *text)
     struct topic *self = data;
     if (opaque) {
         self->pending--;
-        if (!ok && !self->error[0])
-            snprintf(self->error, sizeof self->error, "topic %s: %s", self->place.topic, text);
+        if (!ok)
+            fail(self, text);
+        else if (!self->pointer_sent)
+            failpoint_after(FAILPOINT_CHUNK);
     }
     if (self->busy)
         go_on(self);

@@ -61,8 +61,11 @@ class Poller:
         with self.lock:
             self.seen.clear()
 
+    def connect(self):
+        return client(self.redis, retry=None)
+
     def poll(self):
-        peer = client(self.redis, retry=None)
+        peer = self.connect()
         while not self.ended.wait(self.pause):
             with self.lock:
                 try:

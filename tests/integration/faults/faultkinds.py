@@ -1,0 +1,140 @@
+"""The kinds of faults: each is a function of a run that does the harm and ends it.
+
+A run (faultrun.py) offers daemons, redis, kafka, poller, disk and a seeded `choice`. What loses
+data of Redis holds the poller off meanwhile, and lets it forget what it saw.
+"""
+import time
+
+SESSION_MS = 2000
+LOSSES = ("redis emptied", "redis old dump", "redis fail-over")
+
+
+def pick(run):
+    return run.choice.choice(run.daemons)
+
+
+def kill(run):
+    daemon = pick(run)
+    run.alive(daemon)
+    daemon.kill9()
+    time.sleep(run.choice.choice((0, 0, 0.3)))
+    daemon.start()
+
+
+def freeze(run):
+    """Beyond its session: the group gives its partitions to others, who write meanwhile."""
+    daemon = pick(run)
+    run.alive(daemon)
+    run.suspend(daemon)
+    time.sleep(SESSION_MS / 1000 + run.choice.uniform(0.5, 1.5))
+    run.wake(daemon)
+
+
+def redis_emptied(run):
+    with run.poller.lock:
+        run.redis.client().flushall()
+        run.poller.seen.clear()
+
+
+def redis_old_dump(run):
+    run.redis.snapshot()
+    time.sleep(run.choice.uniform(0.1, 1))
+    with run.poller.lock:
+        run.redis.restore()
+        run.poller.seen.clear()
+
+
+def redis_failover(run):
+    replica = run.redis.replicate()
+    time.sleep(run.choice.uniform(0.05, 0.6))
+    with run.poller.lock:
+        run.redis.promote(replica)
+        run.poller.seen.clear()
+
+
+def redis_stopped(run):
+    run.redis.stop()
+    time.sleep(run.choice.uniform(0, 1.5))
+    run.redis.start()
+
+
+def redis_hangs(run):
+    run.redis.server.freeze()
+    time.sleep(run.choice.uniform(0.5, 2))
+    run.redis.server.thaw()
+
+
+def redis_full(run):
+    peer = run.redis.client()
+    peer.config_set("maxmemory", 1)
+    time.sleep(run.choice.uniform(0.3, 1))
+    peer.config_set("maxmemory", 0)
+
+
+def redis_slow(run):
+    peer = run.redis.client()
+    for _ in range(5):
+        peer.client_pause(200)
+        time.sleep(0.2)
+
+
+def broker_stopped(run):
+    if run.choice.random() < 0.5:
+        run.kafka.stop()
+    else:
+        run.kafka.kill()
+    time.sleep(run.choice.uniform(0, 1))
+    run.kafka.start()
+
+
+def broker_hangs(run):
+    run.kafka.freeze()
+    time.sleep(run.choice.uniform(0.5, 3))
+    run.kafka.thaw()
+
+
+def rebalance(run):
+    """Of three daemons one goes, in good order or not, and comes back."""
+    for _ in range(2):
+        daemon = pick(run)
+        run.alive(daemon)
+        if run.choice.random() < 0.5:
+            daemon.terminate()
+        else:
+            daemon.kill9()
+        time.sleep(run.choice.uniform(0, 1))
+        daemon.start()
+        time.sleep(run.choice.uniform(0, 1.5))
+
+
+def disk_full(run):
+    run.disk.fill()
+    time.sleep(run.choice.uniform(0.5, 1))
+    if run.choice.random() < 0.5:
+        kill(run)
+    run.disk.free()
+
+
+KINDS = {
+    "kill -9": kill,
+    "SIGSTOP": freeze,
+    "redis emptied": redis_emptied,
+    "redis old dump": redis_old_dump,
+    "redis fail-over": redis_failover,
+    "redis stopped": redis_stopped,
+    "redis hangs": redis_hangs,
+    "redis full": redis_full,
+    "redis slow": redis_slow,
+    "broker stopped": broker_stopped,
+    "broker hangs": broker_hangs,
+    "rebalance of three": rebalance,
+    "disk full": disk_full,
+}
+# The first fault of run n is the n-th of these, over and over.
+FIRST = ("kill -9", "SIGSTOP", "redis emptied", "rebalance of three", "disk full", "broker stopped",
+         "redis old dump", "kill -9", "redis fail-over", "SIGSTOP", "redis stopped", "kill -9",
+         "redis full", "redis slow", "rebalance of three", "broker stopped", "kill -9", "SIGSTOP",
+         "redis hangs", "kill -9")
+# What may come on top of it.
+FURTHER = ("kill -9", "kill -9", "redis emptied", "redis old dump", "redis fail-over",
+           "redis stopped", "redis hangs", "redis full", "redis slow", "broker hangs")
