@@ -21,14 +21,14 @@ TREE = TESTS.parent
 CACHE = Path(os.environ.get("FRESHET_CACHE") or TREE / ".cache")
 RESULTS = TREE / "build" / "results"
 # Cheap parts first; a folder that is not named here comes last.
-ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "replay", "oracle", "deploy", "integration",
-         "faults", "systemd")
+ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "bench", "replay", "oracle", "deploy",
+         "integration", "faults", "systemd")
 NESTED = {"faults": TESTS / "integration" / "faults"}
 # Packages of tests/install-packages beyond those that every part and step needs.
 PACKAGES = {"integration": ["java", "tools"], "faults": ["java", "tools"],
             "systemd": ["systemd"], "deploy": ["tools"],
             "asan": ["java", "tools"], "tsan": ["java", "tools"], "clang": ["clang"],
-            "libfuzzer": ["clang"]}
+            "libfuzzer": ["clang"], "bench": ["valgrind"]}
 # The build whose programs a part's Python tests drive, where it is not release.
 PRESETS = {"faults": "faults"}
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours

@@ -4,10 +4,12 @@ returns a dictionary: what the table and the JSON show. Pairs are interleaved: A
 import statistics
 import time
 
-from stage import Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest
+from stage import Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run_part
+from workloads import PARTS
 
 LEVELS = ("drop", "touch", "decode", "table", "encode", "redis")
 CALLS = ("drop", "drop-poll", "drop-batch")
+PART_ROUNDS = 200               # of 4096 operations
 CHECKPOINT_INTERVAL_S = 30      # the default
 
 
@@ -148,4 +150,27 @@ def backlog(stage, load, options):
             "peak_mb": peak, **{key: median_of(pairs, key) for key in pairs[0]}}
 
 
-KINDS = {function.__name__: function for function in (stream, bounds, backlog)}
+def parts(stage, load, options):
+    """Each part in turn beside B0, round after round."""
+    topic = Topic(stage, load, load.name)
+    topic.grow(load.fill)
+    topic.grow(load.events)
+    call = cheapest_call(topic)
+    pairs, digests = [], set()
+    for k in range(options.pairs):
+        floor = topic.floor(call)["ns"]
+        found = {name: run_part(name, PART_ROUNDS, stage.directory) for name in PARTS}
+        digests.add(tuple(part["digest"] for part in found.values()))
+        pairs.append({"floor_ns": floor, **{f"{name}_ns": part["ns"]
+                                            for name, part in found.items()},
+                      **{f"{name}_ratio": part["ns"] / floor for name, part in found.items()}})
+        options.say(f"{load.name} {k + 1}/{options.pairs}: B0 {floor:.0f}, " + ", ".join(
+            f"{name} {part['ns']:.0f}" for name, part in found.items()))
+    if len(digests) != 1:
+        raise Wrong("the same part gave different answers")
+    return {"pairs": pairs, "call": call, "check": "the same answers",
+            "floor_ns": median_of(pairs, "floor_ns"),
+            "levels": {name: median_of(pairs, f"{name}_ratio") for name in PARTS}}
+
+
+KINDS = {function.__name__: function for function in (stream, bounds, backlog, parts)}

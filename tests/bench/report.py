@@ -68,7 +68,7 @@ def cell(column, result):
 def table(results):
     lines = ["".join(head.ljust(-w) if w < 0 else head.rjust(w) for head, w, _ in COLUMNS)]
     for result in results:
-        ratios = [pair["ratio"] for pair in result.get("pairs", [])]
+        ratios = [pair["ratio"] for pair in result.get("pairs", []) if "ratio" in pair]
         shown = {**result, "spread": (min(ratios), max(ratios)) if ratios else None}
         lines.append("".join(cell(column, shown) for column in COLUMNS).rstrip())
         lines += [f"    {line}" for line in notes(result)]

@@ -53,6 +53,14 @@ def memory_mb(pid, what="VmRSS"):
     return 0.0
 
 
+def run_part(name, rounds, directory, prefix=()):
+    """Runs a row of PARTS, under the command `prefix`; returns what it says."""
+    part, features = workloads.PARTS[name]
+    path = Path(directory) / f"{features}.ini"
+    path.write_text(workloads.features_text(features))
+    return json.loads(run(*prefix, BIN / "tests" / "bench_parts", part, rounds, path))
+
+
 class Stage:
     """Broker and Redis of one run of the suite."""
 
@@ -119,10 +127,8 @@ class Daemon:
         self.process = None
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir()
-        features = workloads.FEATURES[topic.workload.features]
-        if features is None:
-            features = (TREE / "schemas" / "features.ini").read_text()
-        (directory / "features.ini").write_text(features)
+        (directory / "features.ini").write_text(
+            workloads.features_text(topic.workload.features))
         (directory / "checkpoints").mkdir()
         settings = {
             "kafka.bootstrap.servers": stage.kafka.bootstrap, "kafka.topic": topic.name,

@@ -4,6 +4,9 @@ A row is all there is to know of a workload; `kind` names the function of kinds.
 Clicks have 15 fields and 190 to 200 bytes; users are drawn record for record (uniform, or Zipf).
 """
 from dataclasses import dataclass, field
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,24 @@ FEATURES = {
     "shipped": None,
 }
 
+# Parts of the hot path by themselves: name -> (part of bench_parts.c, features).
+PARTS = {
+    "decode": ("decode", "session"),
+    "table": ("table", "session"),
+    "core": ("core", "session"),
+    "windows": ("core", "windows-6"),
+    "row": ("row", "session"),
+    "resp": ("resp", "session"),
+    "checkpoint": ("checkpoint", "session"),
+}
+
 PACKED = {"redis.layout": "packed"}
 
 WORKLOADS = [
     Workload("bounds", "B0 to B5: what reading, decoding, a table, rows and Redis cost at least.",
              kind="bounds"),
+    Workload("parts", "Decode, table, core, windows, row, RESP writer and checkpoint, in cache.",
+             kind="parts", fill=1_000_000),
     Workload("uniform-1m", "Session and three features, one million users, all alike.",
              target=2.6),
     Workload("uniform-10m", "The same with ten million users.", users=10_000_000,
@@ -90,6 +106,12 @@ WORKLOADS = [
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]
+
+
+def features_text(name):
+    """The features file of that name."""
+    text = FEATURES[name]
+    return text if text is not None else (TREE / "schemas" / "features.ini").read_text()
 
 
 def by_name(name):
