@@ -71,8 +71,12 @@ static void work(struct corekit *kit, struct shard *shard)
     kit->offset = corekit_status(kit).next_offset;
     if (kit->offset < 0 || kit->offset > INT64_MAX - 1000)
         return;
-    corekit_grant(kit);
-    shard_lease(shard)->hold = -1;
+    struct lease *lease = shard_lease(shard);
+    lease_acquiring(lease, "0123456789abcdef0123456789abcdef");
+    struct lease_grant grant = {.had_own = true, .hw = -1, .as_of_ms = INT64_MIN};
+    if (lease_granted(lease, &grant, 0, false))
+        lease_step_ended(lease, LEASE_MARK, true);
+    lease->hold = -1;
     shard_resync(shard);
     for (int k = 0; k < 5; k++)
         corekit_click(kit, k % 2 ? "k1" : "k2", 1010000 + k * 100000);
