@@ -1,11 +1,12 @@
 /* B0 to B5: what merely reading the topic costs, and what each further step must cost at least.
  *
- *     bench_bounds LEVEL BROKERS TOPIC FROM MID [REDIS-PORT]
+ *     bench_bounds LEVEL BROKERS TOPIC FROM MID TAKE REDIS-PORT
  *
  * LEVEL is a row of `levels` below; each does what those before it do. FROM and MID are offsets,
- * one for each partition (12,0). Records from FROM to MID are only a warm-up, those from MID to the
- * end are measured: CPU of the whole process, all threads. Library, properties, projection, key
- * table and RESP writer are the daemon's own. Prints one line of JSON. */
+ * one for each partition (12,0). Records from FROM to MID are only a warm-up; measured are those
+ * from MID to the end, or TAKE of them, waited for (0: to the end). CPU is that of the process, all
+ * threads. Library, properties, projection, key table and RESP writer are the daemon's own. Prints
+ * one line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ struct bounds {
     int64_t next[PARTITIONS_MAX]; /* offset of the next record */
     int64_t stop[PARTITIONS_MAX]; /* INT64_MAX: the end of the log */
     int running;                  /* partitions that have not reached their stop */
+    long long take;               /* so many records, whatever the ends say; 0: all */
     bool ended[PARTITIONS_MAX];
     long long messages, bytes;
     struct job *job;
@@ -148,7 +150,7 @@ static void run(struct bounds *self)
     self->messages = self->bytes = 0;
     rd_kafka_assign(self->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
-    while (self->running > 0)
+    while (self->take ? self->messages < self->take : self->running > 0)
         turns[self->level->call](self);
     job_flush(self->job);
     rd_kafka_assign(self->consumer, NULL);
@@ -184,24 +186,23 @@ static void report(const struct bounds *self, double ns)
 int main(int argc, char **argv)
 {
     struct bounds self = {0};
-    size_t k = 0, count = sizeof levels / sizeof *levels;
-    while (argc >= 6 && k < count && strcmp(levels[k].name, argv[1]) != 0)
-        k++;
-    bool known = argc >= 6 && k < count;
-    if (!known || argc != (levels[k].step == JOB_REDIS ? 7 : 6)) {
-        fprintf(stderr, "usage: bench_bounds LEVEL BROKERS TOPIC FROM MID [REDIS-PORT]\n");
+    for (size_t k = 0; argc == 8 && k < sizeof levels / sizeof *levels; k++)
+        if (strcmp(levels[k].name, argv[1]) == 0)
+            self.level = &levels[k];
+    if (!self.level) {
+        fprintf(stderr, "usage: bench_bounds LEVEL BROKERS TOPIC FROM MID TAKE REDIS-PORT\n");
         return 64;
     }
-    self.level = &levels[k];
     self.topic = argv[3];
     self.partitions = parse_offsets(argv[4], self.next);
     expect(parse_offsets(argv[5], self.stop) == self.partitions);
-    self.job = job_open(self.level->step, argc == 7 ? atoi(argv[6]) : 0);
+    self.job = job_open(self.level->step, atoi(argv[7]));
     open_consumer(&self, argv[2]);
     run(&self);
     usleep(SETTLE_US); /* what was fetched beyond is thrown away meanwhile */
     for (int p = 0; p < self.partitions; p++)
         self.stop[p] = INT64_MAX;
+    self.take = atoll(argv[6]);
     double before = cpu_ns();
     run(&self);
     report(&self, cpu_ns() - before);

@@ -36,12 +36,13 @@ def check_rows(stage, topic, daemon):
     return daemon.verify()
 
 
-def measure_batch(stage, topic, daemon):
-    """The daemon on the batch that is there. A checkpoint follows, of which the batch bears as much
-    as the time it took is of checkpoint.interval: so each pair has its part, not one in a few."""
+def measured(stage, topic, daemon, start):
+    """What it costs the daemon to be through with the records that start() gives it. A checkpoint
+    follows, of which they bear as much as the time they took is of checkpoint.interval: so each
+    pair has its part, and not one in a few."""
     before = daemon.info()
     cpu, redis_cpu, began = cpu_s(daemon.process.pid), cpu_s(stage.redis.pid), time.monotonic()
-    daemon.ask("RESUME")
+    start()
     after = daemon.settle(topic.records)
     wall = time.monotonic() - began
     cpu, redis_cpu = cpu_s(daemon.process.pid) - cpu, cpu_s(stage.redis.pid) - redis_cpu
@@ -60,6 +61,23 @@ def measure_batch(stage, topic, daemon):
             "redis_us_per_row": redis_cpu * 1e6 / rows, "rows": rows, "wall_s": wall}
 
 
+def live_pair(stage, topic, daemon):
+    """Both read the same records at the same time, as they are made."""
+    load = topic.workload
+    with stage.live_floor(topic, load.events) as floor:
+        ours = measured(stage, topic, daemon, lambda: topic.grow(load.events, load.rate))
+    return floor, ours
+
+
+def batch_pair(stage, topic, daemon, call, number):
+    """One after the other, in turn the first, on a batch that is there."""
+    daemon.ask("PAUSE")
+    topic.grow(topic.workload.events)
+    floor = topic.floor(call) if number % 2 == 0 else None
+    ours = measured(stage, topic, daemon, lambda: daemon.ask("RESUME"))
+    return floor or topic.floor(call), ours
+
+
 def stream(stage, load, options):
     """freshetd in a steady state, batch after batch, beside B0 on the same batch."""
     topic = Topic(stage, load, load.name)
@@ -68,15 +86,10 @@ def stream(stage, load, options):
     topic.grow(load.fill)
     with Daemon(stage, topic, stage.directory / load.name) as daemon:
         daemon.settle(topic.records)
-        call = None
+        call = cheapest_call(topic)
         for k in range(options.pairs):
-            daemon.ask("PAUSE")
-            topic.grow(load.events)
-            call = call or cheapest_call(topic)
-            if k % 2 == 0:
-                floor, ours = topic.floor(call), measure_batch(stage, topic, daemon)
-            else:
-                ours, floor = measure_batch(stage, topic, daemon), topic.floor(call)
+            floor, ours = live_pair(stage, topic, daemon) if load.rate else \
+                batch_pair(stage, topic, daemon, call, k)
             pairs.append({**ours, "floor_ns": floor["ns"], "ratio": ours["ns"] / floor["ns"]})
             options.say(f"{load.name} {k + 1}/{options.pairs}: B0 {floor['ns']:.0f} ns, freshetd "
                         f"{ours['ns']:.0f}, ratio {pairs[-1]['ratio']:.2f}, C {ours['C']:.2f}")

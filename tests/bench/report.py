@@ -13,6 +13,7 @@ COLUMNS = [     # head, width, format of a result; "" where it has no such figur
     ("ns", 7, lambda r: f"{r['ns']:.0f}"),
     ("x B0", 7, lambda r: f"{r['ratio']:.2f}"),
     ("from..to", 12, lambda r: "{:.2f}..{:.2f}".format(*r["spread"])),
+    ("x ours", 8, lambda r: f"{r['times_freshetd']:.2f}"),
     ("<=", 5, lambda r: f"{r['target']:.1f}"),
     ("C", 6, lambda r: f"{r['C']:.2f}"),
     ("decay", 6, lambda r: f"{r['decay_per_event']:.2f}"),

@@ -17,6 +17,7 @@ import workloads  # noqa: E402
 BIN = Path(os.environ.get("FRESHET_BIN_DIR") or TREE / "build" / "release")
 EPOCH_MS = 1_760_000_000_000    # event time of the first record
 PATIENCE_S = 900                # for a run that does not end
+LIVE_START_S = 2                # until a consumer waits for records
 VERIFIED_KEYS = 2000
 
 
@@ -81,12 +82,27 @@ class Stage:
     def redis_cli(self, *words, raw=None):
         return run("redis-cli", "-p", self.redis.port, *words, input=raw)
 
+    def bounds_command(self, level, topic, start, middle, take=0):
+        words = [",".join(map(str, offsets)) for offsets in (start, middle)]
+        return [str(word) for word in (BIN / "tests" / "bench_bounds", level, self.kafka.bootstrap,
+                                       topic, *words, take, self.redis.port)]
+
     def bounds(self, level, topic, start, middle):
         """Runs a bound on the records from `middle` on, warmed up by those from `start`."""
-        words = [",".join(map(str, offsets)) for offsets in (start, middle)]
-        port = [self.redis.port] if level == "redis" else []
-        return json.loads(run(BIN / "tests" / "bench_bounds", level, self.kafka.bootstrap, topic,
-                              *words, *port))
+        return json.loads(run(*self.bounds_command(level, topic, start, middle)))
+
+    @contextlib.contextmanager
+    def live_floor(self, topic, events):
+        """B0 beside a batch while it is being made; the yielded dictionary is filled at the end."""
+        found = {}
+        command = self.bounds_command("drop", topic.name, topic.end, topic.end, events)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            try:
+                time.sleep(LIVE_START_S)
+                yield found
+                found.update(json.loads(child.communicate(timeout=PATIENCE_S)[0]))
+            finally:
+                child.kill()
 
 
 class Topic:
@@ -97,8 +113,9 @@ class Topic:
         self.batches, self.end_ms, self.records = 0, EPOCH_MS, 0
         self.start = self.middle = self.end = [0] * workload.partitions
 
-    def grow(self, events):
-        """Adds a batch; it is what lies between `middle` and `end`."""
+    def grow(self, events, rate=0):
+        """Adds a batch, at so many events a second (0: at once); it is what lies between `middle`
+        and `end`."""
         load = self.workload
         span_ms = int(load.span_s * 1000 * events / load.events)
         self.end_ms += span_ms
@@ -109,7 +126,7 @@ class Topic:
             "--users", load.users, "--zipf", load.zipf, "--thinking", load.thinking,
             "--out-of-order", load.out_of_order, "--late", load.late, "--framing", "raw",
             "--seed", self.batches, "--end", self.end_ms, "--span", f"{span_ms}ms", "--quiet",
-            "--property", f"compression.type={load.compression}")
+            "--rate", rate, "--property", f"compression.type={load.compression}")
         self.start, self.middle = self.middle, self.end
         self.end = self.stage.bounds("drop", self.name, self.middle, self.middle)["next"]
 

@@ -20,7 +20,8 @@ class Workload:
     zipf: float = 0                 # exponent; 0: all users alike
     fill: int = 2_000_000           # records before the first that is measured
     events: int = 1_000_000         # records of each measured run
-    span_s: int = 600               # event time that those take
+    span_s: int = 120               # event time that those take
+    rate: int = 0                   # they are made while they are read, so many a second; 0: before
     out_of_order: float = 0
     late: float = 0
     thinking: str = "0"             # mean time between clicks of a visit; 0: users alternate
@@ -80,14 +81,17 @@ WORKLOADS = [
              kind="bounds"),
     Workload("parts", "Decode, table, core, windows, row, RESP writer and checkpoint, in cache.",
              kind="parts", fill=1_000_000),
-    Workload("uniform-1m", "Session and three features, one million users, all alike.",
-             target=2.6),
+    Workload("every-event", "Session and three features, one million users, all alike, at a rate "
+             "that Redis follows: every event makes a row.", rate=40_000, events=400_000,
+             span_s=48, target=2.6),
+    Workload("uniform-1m", "The same as fast as can be: rows wait for Redis, and coalesce."),
     Workload("uniform-10m", "The same with ten million users.", users=10_000_000,
-             fill=20_000_000, span_s=60),
+             fill=20_000_000),
     Workload("uniform-100k", "The same with a hundred thousand.", users=100_000, fill=200_000),
-    Workload("zipf-0.99", "Users as unequal as in most shops.", zipf=0.99, target=2.0),
+    Workload("zipf-0.99", "Users as unequal as in most shops; sessions end and begin.", zipf=0.99,
+             span_s=1800, target=2.0),
     Workload("zipf-1.2", "Users very unequal: one makes a fifth of the events.", zipf=1.2,
-             target=2.0),
+             span_s=1800, target=2.0),
     Workload("visits", "Users click several times in a visit.", thinking="15s", zipf=0.99,
              target=2.0),
     Workload("disorder-5", "5 % of events out of order.", out_of_order=0.05),
