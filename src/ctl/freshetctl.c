@@ -55,7 +55,7 @@ static const char documentation[] =
     "  health          is it alive? For health checks of containers\n"
     "  help            all commands of the daemon, any of which may be given: lag,\n"
     "                  shards, fates, features, schemas, metrics, pause, resume,\n"
-    "                  flush, drain, resync, config get PATTERN, log level LEVEL ...\n"
+    "                  flush, drain, resync, rebuild, config get PATTERN, log level LEVEL ...\n"
     "\n"
     "With --json, status, info, shards, lag and fates print INFO's values as objects, get and "
     "config get an object of strings; other answers are printed as strings, numbers and lists.\n"

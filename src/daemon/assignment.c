@@ -66,6 +66,14 @@ static void on_lookup(void *data, const struct kafka_extent *extents, size_t cou
         takeover_start(engine, extents, count, on_taken_over);
 }
 
+static void look_up(struct engine *engine, const int32_t *partitions, size_t count,
+                    int64_t time_ms, kafka_lookup_done *done)
+{
+    engine->lookup_busy = true;
+    engine->lookup_ms = time_ms;
+    kafka_lookup(engine->kafka, partitions, count, time_ms, done, engine);
+}
+
 static void on_assign(void *data, const int32_t *partitions, size_t count)
 {
     struct engine *engine = data;
@@ -74,10 +82,12 @@ static void on_assign(void *data, const int32_t *partitions, size_t count)
         on_lookup(engine, (struct kafka_extent[1]){{0}}, 0);
         return;
     }
-    int64_t time_ms =
-        engine->config->start.kind == CONFIG_START_TIME ? engine->config->start.at.ms : -1;
-    engine->lookup_busy = true;
-    kafka_lookup(engine->kafka, partitions, count, time_ms, on_lookup, engine);
+    const struct config_start *start = &engine->config->start;
+    look_up(engine, partitions, count,
+            start->kind == CONFIG_START_TIME      ? start->at.ms
+            : start->kind == CONFIG_START_REBUILD ? rebuild_from_ms(engine)
+                                                  : -1,
+            on_lookup);
 }
 
 /* ---- revoke ---- */
@@ -192,21 +202,26 @@ static void on_end(void *data, int32_t id, int64_t offset)
 
 static void offset_gone(struct engine *engine, struct partition *partition)
 {
-    if (partition->restart_due)
+    if (partition->rebuild.state == REBUILD_DUE)
         return;
     struct shard_status status;
     shard_status(partition->shard, &status);
     if (engine->config->kafka_offset_reset == CONFIG_KAFKA_OFFSET_RESET_STOP) {
         engine_fatal(engine,
                      "partition %d: the log no longer holds offset %lld; with kafka.offset_reset "
-                     "= beginning the shard starts anew at the first offset held",
+                     "= rebuild the shard starts anew from what it holds",
                      partition->id, (long long)status.next_offset);
         return;
     }
     log_error("offset_gone", "partition=%d offset=%lld action=%Q", partition->id,
-              (long long)status.next_offset, "starts empty at the first offset the log holds");
+              (long long)status.next_offset, "the shard is rebuilt from what the log holds");
     engine->totals.offset_resets++;
-    partition->restart_due = true;
+    rebuild_want(partition, rebuild_from_ms(engine));
+}
+
+static bool is_startable(const struct partition *partition)
+{
+    return partition->rebuild.state == REBUILD_DUE && partition->flights_busy == 0;
 }
 
 static void on_restart_lookup(void *data, const struct kafka_extent *extents, size_t count)
@@ -217,10 +232,10 @@ static void on_restart_lookup(void *data, const struct kafka_extent *extents, si
         return; /* a rebalance came in between: its lookup finds the same */
     for (size_t k = 0; k < count; k++) {
         struct partition *partition = engine_partition(engine, extents[k].partition);
-        if (!partition || !partition->restart_due || partition->flights_busy > 0)
-            continue;
-        partition->restart_due = false;
-        partition_restart(partition, &extents[k]);
+        if (partition && is_startable(partition) &&
+            partition->rebuild.from_ms == engine->lookup_ms &&
+            rebuild_place(partition, &extents[k]))
+            partition_restart(partition);
     }
     assignment_fetch_again(engine);
 }
@@ -229,13 +244,18 @@ void assignment_restart_due(struct engine *engine)
 {
     int32_t due[KAFKA_MAX_PARTITIONS];
     size_t count = 0;
-    for (int k = 0; k < engine->partition_count; k++)
-        if (engine->partitions[k]->restart_due && engine->partitions[k]->flights_busy == 0)
-            due[count++] = engine->partitions[k]->id;
-    if (count == 0 || engine->lookup_busy || engine->revoking)
+    int64_t from_ms = -1; /* of the first; those that want another time come later */
+    if (engine->lookup_busy || engine->revoking || engine->drain != DRAIN_NONE)
         return;
-    engine->lookup_busy = true;
-    kafka_lookup(engine->kafka, due, count, -1, on_restart_lookup, engine);
+    for (int k = 0; k < engine->partition_count; k++) {
+        const struct partition *partition = engine->partitions[k];
+        if (!is_startable(partition) || (count > 0 && partition->rebuild.from_ms != from_ms))
+            continue;
+        from_ms = partition->rebuild.from_ms;
+        due[count++] = partition->id;
+    }
+    if (count > 0)
+        look_up(engine, due, count, from_ms, on_restart_lookup);
 }
 
 static void on_trouble(void *data, enum kafka_trouble trouble, int32_t id, const char *text)

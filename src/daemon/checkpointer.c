@@ -235,9 +235,11 @@ static void advance(struct engine *engine)
 static bool is_due(const struct partition *partition)
 {
     const struct engine *engine = partition->engine;
+    if (rebuild_pending(partition))
+        return false; /* it would be taken for one that is as good as the log */
     if (partition->checkpoint_wanted)
         return true;
-    if (engine->revoking || engine->drain != DRAIN_NONE || partition->restart_due)
+    if (engine->revoking || engine->drain != DRAIN_NONE)
         return false;
     int64_t since = mono_time_diff(engine_now(engine), partition->checkpoint_tried).ms;
     int64_t interval = engine->config->checkpoint_interval.ms;
@@ -287,7 +289,7 @@ void checkpointer_want(struct engine *engine)
 bool checkpointer_settled(const struct engine *engine)
 {
     for (int k = 0; k < engine->partition_count; k++)
-        if (engine->partitions[k]->checkpoint_wanted)
+        if (engine->partitions[k]->checkpoint_wanted && !rebuild_pending(engine->partitions[k]))
             return false;
     return !engine->checkpointer.running;
 }

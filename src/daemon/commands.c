@@ -1,4 +1,5 @@
-/* The commands of the control sockets: each handler gives exactly one reply. */
+/* The commands of the control sockets: each handler gives exactly one reply. Those that are
+ * answered later are in commands_long.c. */
 #include "commands.h"
 
 #include <fnmatch.h>
@@ -178,131 +179,6 @@ static void answer_resume(struct control_request *request)
     control_reply_status(request->client, "OK");
 }
 
-static void answer_resync(struct control_request *request)
-{
-    struct engine *engine = engine_of(request);
-    int64_t only = -1;
-    if (request->count == 1 &&
-        (!text_parse_long(request->arguments[0], &only) || only < 0)) {
-        control_reply_error(request->client, "a partition is a number, 0 or more: see SHARDS");
-        return;
-    }
-    int count = 0;
-    for (int k = 0; k < engine->partition_count; k++) {
-        if (only >= 0 && engine->partitions[k]->id != only)
-            continue;
-        partition_resync(engine->partitions[k], RESYNC_COMMAND);
-        count++;
-    }
-    if (count == 0)
-        control_reply_error(request->client, "no such partition here: see SHARDS");
-    else
-        control_reply_integer(request->client, count);
-}
-
-static void answer_flush(struct control_request *request)
-{
-    struct commands *commands = request->context;
-    if (commands->flush_ticket) {
-        control_reply_error(request->client, "another FLUSH is under way");
-        return;
-    }
-    commands->flush_ticket = control_defer(request);
-    commands->engine->flush_now = true;
-}
-
-static void answer_checkpoint(struct control_request *request)
-{
-    struct commands *commands = request->context;
-    if (!commands->engine->checkpointer.store) {
-        control_reply_error(request->client, "checkpoint.store is none: state is not kept");
-        return;
-    }
-    if (commands->checkpoint_ticket) {
-        control_reply_error(request->client, "another CHECKPOINT is under way");
-        return;
-    }
-    commands->checkpoint_ticket = control_defer(request);
-    checkpointer_want(commands->engine);
-}
-
-/* Answers a FLUSH once nothing waits any more, a CHECKPOINT once it is durable. */
-void commands_tick(struct commands *commands)
-{
-    struct engine *engine = commands->engine;
-    struct control_client *client = NULL;
-    if (commands->flush_ticket && engine_clean(engine)) {
-        client = control_resume(engine->control, commands->flush_ticket);
-        commands->flush_ticket = 0;
-        engine->flush_now = false;
-        if (client)
-            control_reply_status(client, "OK");
-    }
-    if (commands->checkpoint_ticket && checkpointer_settled(engine)) {
-        client = control_resume(engine->control, commands->checkpoint_ticket);
-        commands->checkpoint_ticket = 0;
-        if (client && engine->checkpointer.error[0])
-            control_reply_error(client, "%s", engine->checkpointer.error);
-        else if (client)
-            control_reply_status(client, "OK");
-    }
-}
-
-static void answer_drain(struct control_request *request)
-{
-    struct commands *commands = request->context;
-    if (commands->engine->drain == DRAIN_DONE) {
-        control_reply_status(request->client, "OK");
-        return;
-    }
-    if (commands->engine->drain != DRAIN_NONE) {
-        control_reply_error(request->client, "a drain is under way");
-        return;
-    }
-    commands->drain_ticket = control_defer(request);
-    engine_drain(commands->engine, commands_drained, commands);
-}
-
-void commands_drained(void *context, bool clean)
-{
-    struct commands *commands = context;
-    struct control_client *client =
-        commands->drain_ticket
-            ? control_resume(commands->engine->control, commands->drain_ticket)
-            : NULL;
-    commands->drain_ticket = 0;
-    if (client && clean)
-        control_reply_status(client, "OK");
-    else if (client)
-        control_reply_error(client, "the deadline passed before all rows were written and state "
-                                    "was saved; nothing is lost: the next start makes up for it");
-    if (commands->stopping)
-        commands->stop(commands->context);
-}
-
-static void answer_shutdown(struct control_request *request)
-{
-    struct commands *commands = request->context;
-    if (request->count == 1 && strcasecmp(request->arguments[0], "NOSAVE") != 0) {
-        control_reply_error(request->client, "only NOSAVE may follow SHUTDOWN");
-        return;
-    }
-    control_reply_status(request->client, "OK");
-    if (request->count == 1)
-        commands->stop(commands->context);
-    else
-        commands_shutdown(commands);
-}
-
-void commands_shutdown(struct commands *commands)
-{
-    commands->stopping = true;
-    if (commands->engine->drain == DRAIN_DONE)
-        commands->stop(commands->context);
-    else
-        engine_drain(commands->engine, commands_drained, commands);
-}
-
 /* ---- the table; PING, HELP, COMMAND and HELLO are answered by control.h ---- */
 
 #define answer_ping         control_ping
@@ -310,6 +186,13 @@ void commands_shutdown(struct commands *commands)
 #define answer_command      control_command
 #define answer_command_docs control_command_docs
 #define answer_hello        control_hello
+/* commands_long.c */
+#define answer_flush        commands_flush
+#define answer_checkpoint   commands_checkpoint
+#define answer_resync       commands_resync
+#define answer_rebuild      commands_rebuild
+#define answer_drain        commands_drain
+#define answer_shutdown     commands_shut_down
 
 const struct control_command commands_table[] = {
 #define COMMAND(ID, name, arguments, min, max, access, handler, sentence)                          \

@@ -51,11 +51,13 @@ static void check_kafka(struct config *config, struct config_errors *errors)
         config->start.kind = CONFIG_START_BEGINNING;
     else if (strcmp(config->kafka_start, "latest") == 0)
         config->start.kind = CONFIG_START_LATEST;
+    else if (strcmp(config->kafka_start, "rebuild") == 0)
+        config->start.kind = CONFIG_START_REBUILD;
     else if (text_parse_event_time(config->kafka_start, &config->start.at.ms))
         config->start.kind = CONFIG_START_TIME;
     else
         config_complain(config, CONFIG_ROW_kafka_start, 0, errors,
-                        "\"%s\" is no start (write beginning, latest, or a time such as "
+                        "\"%s\" is no start (write beginning, rebuild, latest, or a time such as "
                         "2026-01-31T00:00:00Z)", config->kafka_start);
 }
 

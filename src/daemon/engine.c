@@ -155,7 +155,8 @@ static void watch_log_end(struct engine *engine, struct partition *partition)
     struct lease *lease = shard_lease(partition->shard);
     struct shard_status status;
     shard_status(partition->shard, &status);
-    bool behind = lease->state == LEASE_HELD && status.held && partition->end_seen;
+    bool behind = lease->state == LEASE_HELD && status.held && partition->end_seen &&
+                  partition->rebuild.state != REBUILD_DUE;
     if (!behind) {
         partition->behind_since = (struct mono_time){0};
         return;
@@ -167,7 +168,7 @@ static void watch_log_end(struct engine *engine, struct partition *partition)
     if (engine->config->kafka_offset_reset == CONFIG_KAFKA_OFFSET_RESET_STOP) {
         engine_fatal(engine,
                      "partition %d: log_lost: rows in Redis are of offset %lld, the log ends at "
-                     "%lld; with kafka.offset_reset = beginning all rows are written again",
+                     "%lld; with kafka.offset_reset = rebuild all rows are written again",
                      partition->id, (long long)lease->hold, (long long)status.next_offset);
         return;
     }
@@ -178,14 +179,21 @@ static void watch_log_end(struct engine *engine, struct partition *partition)
     partition_resync(partition, RESYNC_LOG_LOST);
 }
 
-/* Catching up is said every few seconds, with the time that is left. */
+/* Catching up is said every few seconds, with the time that is left; so is what else takes long. */
 static void say_progress(struct engine *engine)
 {
     int64_t lag = status_lag(engine);
     struct duration silence = mono_time_diff(engine_now(engine), engine->last_progress);
-    if (lag < PROGRESS_LAG || silence.ms < PROGRESS_MS || engine->records_per_s < 1)
+    if (silence.ms < PROGRESS_MS)
         return;
     engine->last_progress = engine_now(engine);
+    struct text work = {0};
+    status_work(engine, &work);
+    if (work.len > 0)
+        log_info("working", "what=%Q", work.data);
+    text_free(&work);
+    if (lag < PROGRESS_LAG || engine->records_per_s < 1)
+        return;
     log_info("catching_up", "lag=%lld records_per_s=%.0f seconds_left=%.0f", (long long)lag,
              engine->records_per_s, (double)lag / engine->records_per_s);
 }
@@ -236,9 +244,12 @@ static void run_turn(struct engine *engine)
     for (int k = 0; k < engine->partition_count; k++)
         intake_run(engine->partitions[k]);
     run_periodic(engine);
-    /* 5 Rows, after the records of this turn, so that a key is written once for all of them. */
-    for (int k = 0; k < engine->partition_count && !engine->revoking_lost; k++)
+    /* 5 Rows, after the records of this turn, so that a key is written once for all of them; but
+     *   none of a shard that may not have begun early enough. */
+    for (int k = 0; k < engine->partition_count && !engine->revoking_lost; k++) {
+        rebuild_run(engine->partitions[k]);
         flusher_run(engine->partitions[k]);
+    }
     sweeper_run(engine);
     /* 6 Commits last: they speak of what is in a checkpoint, or without one of what was applied. */
     if (mono_time_diff(engine_now(engine), engine->last_commit).ms >=

@@ -81,6 +81,8 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return watermark_lag(engine);
     case METRIC_OFFSET_GAPS:
         return (double)scrape->total.offset_gaps;
+    case METRIC_REBUILDS:
+        return (double)engine->totals.rebuilds;
     case METRIC_REBALANCES:
         return (double)engine->totals.rebalances;
     case METRIC_KAFKA_ERRORS:

@@ -25,8 +25,10 @@ void partition_park(struct partition *partition)
     struct kept_shard *kept = engine_kept(partition->engine, partition->id);
     expect(!kept->shard);
     checkpointer_abort(partition->engine, partition);
+    if (partition->rebuild.state == REBUILD_DUE)
+        return; /* it was to be forgotten */
     lease_let_go(shard_lease(partition->shard));
-    *kept = (struct kept_shard){partition->shard, partition->chain};
+    *kept = (struct kept_shard){partition->shard, partition->chain, partition->rebuild};
     partition->shard = NULL;
 }
 
@@ -34,12 +36,19 @@ void partition_park(struct partition *partition)
 
 /* Where the log is read from without state, and from which time on none of its records is
  * missing. */
-static int64_t cold_start(const struct engine *engine, const struct kafka_extent *extent,
-                          int64_t *start_ms)
+static int64_t cold_start(struct partition *partition, int64_t *start_ms)
 {
+    struct engine *engine = partition->engine;
+    const struct kafka_extent *extent = &partition->extent;
     *start_ms = INT64_MIN;
     if (engine->config->start.kind == CONFIG_START_BEGINNING)
         return extent->low;
+    if (engine->config->start.kind == CONFIG_START_REBUILD) {
+        rebuild_want(partition, engine->lookup_ms);
+        bool placed = rebuild_place(partition, extent);
+        *start_ms = partition->rebuild.from_ms;
+        return placed ? partition->rebuild.offset : extent->low;
+    }
     *start_ms = engine->config->start.kind == CONFIG_START_TIME ? engine->config->start.at.ms
                                                                 : present_wall_ms();
     if (engine->config->start.kind == CONFIG_START_TIME && extent->at_time >= 0)
@@ -67,12 +76,13 @@ struct partition *partition_open(struct engine *engine, const struct kafka_exten
     if (kept->shard) {
         partition->shard = kept->shard;
         partition->chain = kept->chain;
+        partition->rebuild = kept->rebuild;
         *kept = (struct kept_shard){0};
         /* It was saved before Redis was ever reached: its beginning is still to be swept. */
         partition->empty_start = shard_lease(partition->shard)->previous[0] == '\0';
     } else {
         int64_t start_ms;
-        int64_t start = cold_start(engine, extent, &start_ms);
+        int64_t start = cold_start(partition, &start_ms);
         partition->shard = shard_open(&engine->model->rules, partition->id, start_ms);
         partition->empty_start = true;
         partition->chain.offset = -1;
@@ -95,22 +105,25 @@ static void keep_counters(struct engine *engine, const struct shard *shard)
     engine_add_counters(&engine->gone, &status);
 }
 
-void partition_restart(struct partition *partition, const struct kafka_extent *extent)
+void partition_restart(struct partition *partition)
 {
-    expect(partition->flights_busy == 0);
+    const struct rebuild *rebuild = &partition->rebuild;
+    expect(partition->flights_busy == 0 && rebuild->state == REBUILD_READING);
     intake_drop(partition);
+    rejects_drop(partition); /* those that are not committed come again, in order */
     checkpointer_abort(partition->engine, partition);
     keep_counters(partition->engine, partition->shard);
     shard_close(partition->shard);
     partition->chain.offset = -1;
     partition->chain.next.index = 0; /* a new chain begins, of a greater number */
     /* A new lease, too: rows without state are found by the sweep of an empty start. */
-    partition->shard = shard_open(&partition->engine->model->rules, partition->id, INT64_MIN);
+    partition->shard =
+        shard_open(&partition->engine->model->rules, partition->id, rebuild->from_ms);
     partition->empty_start = true;
     partition->generation++;
     partition->lease_busy = false;
-    partition->extent = *extent;
-    shard_end_of_log(partition->shard, extent->low);
+    partition->end_seen = false;
+    shard_end_of_log(partition->shard, rebuild->offset);
 }
 
 void partition_resync(struct partition *partition, enum resync_cause cause)

@@ -140,8 +140,9 @@ void status_alarms(const struct engine *engine, status_alarm *alarm, void *conte
               "report it with this log.");
     if (engine->totals.offset_resets > 0)
         alarm(context, "offset_reset",
-              "A shard was started anew because the log no longer held its offset: its features "
-              "are complete again once their windows have passed.");
+              "A shard was rebuilt because the log no longer held its offset: what went with the "
+              "log is missing until the windows of the features have passed. STATUS and _w name "
+              "the features that this concerns.");
     alarm_clock(engine, alarm, context);
     alarm_checkpoints(engine, alarm, context);
     for (int k = 0; k < engine->partition_count; k++)

@@ -45,7 +45,9 @@ static void info_stream(const struct engine *engine, struct text *out)
                 (unsigned long long)total.sessions_closed,
                 (unsigned long long)total.sessions_merged,
                 (unsigned long long)total.sessions_corrected);
-    text_append_string(out, "alarms:");
+    text_append_string(out, "working:");
+    status_work(engine, out);
+    text_append_string(out, "\r\nalarms:");
     status_alarms(engine, name_alarm, out);
     text_append_string(out, "\r\n");
 }

@@ -135,6 +135,27 @@ static void screen_fates(const struct engine *engine, struct text *out)
     text_append_char(out, '\n');
 }
 
+static void screen_work(const struct engine *engine, struct text *out)
+{
+    struct text work = {0};
+    status_work(engine, &work);
+    if (work.len > 0)
+        text_printf(out, "working    %s\n", work.data);
+    text_free(&work);
+    for (int k = 0; k < engine->partition_count; k++) {
+        const struct partition *partition = engine->partitions[k];
+        struct shard_status status;
+        shard_status(partition->shard, &status);
+        if (partition->rebuild.state != REBUILD_NONE && !rebuild_pending(partition)) {
+            text_append_string(out, "rebuilt    ");
+            rebuild_append(partition, out);
+            text_append_char(out, '\n');
+        }
+        if (status.warming)
+            text_printf(out, "warming    in partition %d: %s\n", partition->id, status.warming);
+    }
+}
+
 void status_screen(const struct engine *engine, struct text *out)
 {
     struct shard_status total;
@@ -147,6 +168,7 @@ void status_screen(const struct engine *engine, struct text *out)
     text_free(&why);
     text_append_char(out, '\n');
     status_alarms(engine, screen_alarm, out);
+    screen_work(engine, out);
     screen_stream(engine, &total, out);
     screen_redis(engine, &total, out);
     screen_checkpoints(engine, out);
@@ -160,7 +182,7 @@ static void append_state(const struct partition *partition, const struct shard_s
 {
     static const char *const leases[] = {"no lease", "acquiring", "owner", "fenced", "dropped"};
     static const char *const pauses[] = {"operator", "schema", "dirty", "rejects",
-                                         "checkpoint"};
+                                         "checkpoint", "rebuild"};
     const struct lease *lease = shard_lease(partition->shard);
     text_append_string(out, leases[lease->state]);
     text_append_string(out, status->held ? ", replaying" : "");

@@ -203,6 +203,13 @@ offset_list(const struct kafka *kafka, const struct kafka_offset *offsets, size_
     return list;
 }
 
+/* librdkafka would keep partitions paused over assignments. */
+static void resume_all(struct kafka *kafka)
+{
+    for (int32_t k = 0; k < KAFKA_MAX_PARTITIONS; k++)
+        kafka_resume(kafka, k);
+}
+
 /* An end or a trouble that was held back belongs to the assignment that goes. */
 static void assignment_changes(struct kafka *kafka)
 {
@@ -210,7 +217,7 @@ static void assignment_changes(struct kafka *kafka)
         rd_kafka_event_destroy(kafka->held);
         kafka->held = NULL;
     }
-    memset(kafka->paused, 0, sizeof kafka->paused);
+    resume_all(kafka);
     memset(kafka->ends.known, 0, sizeof kafka->ends.known);
     kafka->rebalancing = false;
     if (kafka->trouble_partition >= 0)

@@ -86,11 +86,14 @@ def test_offsets_gone_stops_with_a_reason(topic, make_daemon):
 
 
 def test_offsets_gone_begins_anew_when_told_to(topic, make_daemon):
-    daemon = make_daemon({"kafka.offset_reset": "beginning", "kafka.queued.min.messages": 1})
+    daemon = make_daemon({"kafka.offset_reset": "rebuild", "kafka.queued.min.messages": 1})
     daemon.start()
     outrun(topic, daemon)
     daemon.wait_caught_up(60)
     assert daemon.metric("freshet_alarm") or daemon.metric("freshet_offset_gaps_total")
+    if daemon.metric("freshet_rebuilds_total"):     # else all of it was fetched before PAUSE
+        assert "ALARM      offset_reset" in daemon.control("STATUS")
+        daemon.assert_equal()
 
 
 def test_first_start_behind_retention_is_no_jump(topic, make_daemon):

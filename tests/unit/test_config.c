@@ -308,8 +308,8 @@ static void checks_of_values(void **state)
                 "freshet.ini:2: log.level: \"loud\" is none of its words (error, warning, info, "
                 "debug)\n");
     expect_said("[kafka]\nstart = soon\ntopic = a b\ngroup.id = a{b\n",
-                "freshet.ini:2: kafka.start: \"soon\" is no start (write beginning, latest, or a "
-                "time such as 2026-01-31T00:00:00Z)\n"
+                "freshet.ini:2: kafka.start: \"soon\" is no start (write beginning, rebuild, "
+                "latest, or a time such as 2026-01-31T00:00:00Z)\n"
                 "freshet.ini:3: kafka.topic: \"a b\" is no topic name (letters, digits, `.`, `_` "
                 "and `-` only)\n"
                 "freshet.ini:4: kafka.group.id: has { or }, which mean something in names of Redis "

@@ -303,6 +303,24 @@ static void test_end_of_a_paused_partition(void **state)
     close_consumer(world);
 }
 
+static void test_new_assignment_is_not_paused(void **state)
+{
+    struct world *world = *state;
+    fill(world, 100);
+    open_consumer(world, NULL);
+    assign_from(world, 0, 0);
+    run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+    kafka_pause(world->kafka, 0);
+    kafka_pause(world->kafka, 1);
+    assign_from(world, 50, 0);
+    kafka_pause(world->kafka, 1);
+    run_until(world, world->next[0] == 100);
+    assert_int_equal(world->next[1], 0);
+    assign_from(world, 100, 20);
+    run_until(world, world->next[1] == 100);
+    close_consumer(world);
+}
+
 static void on_commit(void *data, bool ok, const char *text)
 {
     struct world *world = data;
@@ -647,6 +665,7 @@ int main(int argc, char **argv)
         WORLD(test_deferred_assignment),
         WORLD(test_pause_keeps_order),
         WORLD(test_end_of_a_paused_partition),
+        WORLD(test_new_assignment_is_not_paused),
         WORLD(test_commit_and_lookup),
         WORLD(test_offset_gone),
         WORLD(test_broker_down_and_back),

@@ -6,6 +6,22 @@
 #include "engine.h"
 #include "text.h"
 
+/* Commands that are answered when they are done; each may be under way once. */
+enum command_wait_id {
+    WAIT_FLUSH,
+    WAIT_CHECKPOINT,
+    WAIT_RESYNC,
+    WAIT_REBUILD,
+    WAIT_DRAIN,
+    WAIT_SHUTDOWN,
+    COMMAND_WAITS,
+};
+
+struct command_wait {
+    uint64_t ticket; /* of the deferred reply; 0: nobody waits */
+    int64_t only;    /* partition; -1: all */
+};
+
 struct commands {
     struct engine *engine;
     /* Reads the configuration again; says what applied, or what is wrong. */
@@ -13,7 +29,7 @@ struct commands {
     /* Ends the process; called at most once from the loop. */
     void (*stop)(void *context);
     void *context;
-    uint64_t flush_ticket, drain_ticket, checkpoint_ticket; /* of deferred replies; 0: none */
+    struct command_wait waits[COMMAND_WAITS];
     bool stopping; /* the drain under way is a shutdown */
 };
 
@@ -25,5 +41,9 @@ void commands_tick(struct commands *commands);
 /* Drains, then stops. */
 void commands_shutdown(struct commands *commands);
 void commands_drained(void *context, bool clean);
+
+/* commands_long.c */
+control_handler commands_flush, commands_checkpoint, commands_resync, commands_rebuild,
+    commands_drain, commands_shut_down;
 
 #endif

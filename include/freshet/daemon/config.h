@@ -51,7 +51,12 @@ struct config_listen {
 
 /* kafka.start */
 struct config_start {
-    enum { CONFIG_START_BEGINNING, CONFIG_START_LATEST, CONFIG_START_TIME } kind;
+    enum {
+        CONFIG_START_BEGINNING,
+        CONFIG_START_REBUILD,
+        CONFIG_START_LATEST,
+        CONFIG_START_TIME,
+    } kind;
     struct event_time at;
 };
 

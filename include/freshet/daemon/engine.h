@@ -6,6 +6,7 @@
  *   partition.c  a partition from assignment to revocation
  *   writers.c    writer schemas and their plans
  *   intake.c     messages -> records -> shard -> verdicts
+ *   rebuild.c    where a shard without state begins, and whether that is far enough back
  *   takeover.c   state is read from a checkpoint before a partition is fetched
  *   checkpointer.c  state is saved, shard by shard
  *   rejects.c    late and dead-letter records, and how far offsets may be committed
@@ -64,6 +65,7 @@ enum pause_reason {
     PAUSE_DIRTY = 4,    /* too many dirty rows */
     PAUSE_REJECTS = 8,  /* too many late records not stored yet */
     PAUSE_CHECKPOINT = 16, /* the store does not keep up with what changes */
+    PAUSE_REBUILD = 32,    /* its first offset is being looked up */
 };
 
 /* Why all rows of a shard are written again. */
@@ -113,10 +115,25 @@ struct chain {
     uint64_t base_bytes, delta_bytes;
 };
 
+/* Where a shard that was rebuilt begins; see rebuild.c. */
+struct rebuild {
+    enum rebuild_state {
+        REBUILD_NONE,     /* it began in another way */
+        REBUILD_DUE,      /* its first offset is to be looked up */
+        REBUILD_READING,  /* nothing is written: whether it began early enough is open */
+        REBUILD_PROVEN,
+        REBUILD_UNPROVEN,
+    } state;
+    int64_t from_ms; /* T: records of this time or later are in state; INT64_MIN: all of the log */
+    int64_t offset;  /* the first record that is */
+    int64_t step_ms; /* how far T goes back next when there is nothing to judge by */
+};
+
 /* State that waits for its partition: parked over a rebalance, or read from the store. */
 struct kept_shard {
     struct shard *shard; /* NULL: none */
     struct chain chain;
+    struct rebuild rebuild;
 };
 
 struct partition {
@@ -125,6 +142,7 @@ struct partition {
     struct shard *shard;
     struct kafka_extent extent; /* at assignment */
     bool empty_start;           /* the shard began without state */
+    struct rebuild rebuild;
     struct text own_key;
 
     /* messages that wait for their schema or their turn */
@@ -147,7 +165,6 @@ struct partition {
     struct mono_time last_check;
     uint32_t batches_since_check;
     bool flush_again; /* a batch is due before the interval */
-    bool restart_due; /* its offset is gone: start empty at the beginning of the log */
     bool lease_busy;  /* ACQUIRE, PROVE, MARK or DONE is under way */
     struct mono_time sweep_due; /* since when; 0: not due */
     bool sweeping;              /* the walk under way is for this partition, too */
@@ -191,7 +208,7 @@ struct engine_totals {
     uint64_t rows_written, rows_foreign, rows_swept;
     uint64_t resyncs[RESYNC_CAUSES];
     uint64_t rebalances, kafka_troubles, commits, commit_failures;
-    uint64_t identity_violations, offset_resets;
+    uint64_t identity_violations, offset_resets, rebuilds;
     uint64_t checkpoints_base, checkpoints_delta, checkpoints_failed, checkpoint_bytes;
 };
 
@@ -232,6 +249,7 @@ struct engine {
     bool kafka_ready;
     bool paused; /* by the operator */
     bool lookup_busy;
+    int64_t lookup_ms; /* the record time asked for; negative: none */
     int32_t topic_partitions; /* at the first look; 0: not known yet */
     struct kafka_topic_info topic;
     char fatal[320]; /* why the daemon has to end; "": it need not */
@@ -341,8 +359,22 @@ extern const struct kafka_handlers engine_kafka_handlers;
 void assignment_run(struct engine *engine);
 /* Fetches all partitions from where their shards stand. */
 void assignment_fetch_again(struct engine *engine);
-/* Starts shards anew whose offset is gone (restart_due). */
+/* Looks up where shards that are to be rebuilt begin, and starts them there. */
 void assignment_restart_due(struct engine *engine);
+
+/* ---- rebuild.c ---- */
+/* T as of now. */
+int64_t rebuild_from_ms(const struct engine *engine);
+/* The shard will start empty, early enough for records of that time. */
+void rebuild_want(struct partition *partition, int64_t from_ms);
+/* Decides by what the log holds, at_time being for from_ms: true when rebuild.offset is known. */
+bool rebuild_place(struct partition *partition, const struct kafka_extent *extent);
+/* Before rows are written: keeps them back while the start is not proven, and judges it. */
+void rebuild_run(struct partition *partition);
+/* The shard is not to be written or saved yet. */
+bool rebuild_pending(const struct partition *partition);
+/* How far it is, in words. */
+void rebuild_append(const struct partition *partition, struct text *out);
 
 /* ---- drain.c ---- */
 /* Stops consuming, writes and commits, leaves the group; then drained(context, clean). Another
@@ -376,8 +408,8 @@ void checkpointer_abort(struct engine *engine, const struct partition *partition
 /* The state that is kept for a partition; an empty place when there is none. */
 struct kept_shard *engine_kept(struct engine *engine, int32_t id);
 struct partition *partition_open(struct engine *engine, const struct kafka_extent *extent);
-/* The log no longer holds what comes next: starts empty at the first offset it holds. */
-void partition_restart(struct partition *partition, const struct kafka_extent *extent);
+/* Starts empty where rebuild_place has said. */
+void partition_restart(struct partition *partition);
 /* Keeps the shard for the case that the partition comes back. */
 void partition_park(struct partition *partition);
 void partition_pause(struct partition *partition, enum pause_reason reason, bool pause);

@@ -32,6 +32,9 @@ void status_schemas(const struct engine *engine, struct text *out);
 bool status_row(struct engine *engine, const char *key, size_t len, struct text *out);
 bool status_explain(struct engine *engine, const char *key, size_t len, struct text *out);
 
+/* status_work.c: what is under way and how far it is, on one line; nothing when nothing is. */
+void status_work(const struct engine *engine, struct text *out);
+
 /* metrics.c: every row of metrics.def, in Prometheus' text form. */
 void metrics_append(const struct engine *engine, struct text *out);
 
