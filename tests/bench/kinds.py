@@ -1,11 +1,12 @@
 """How each kind of workload is measured. A function takes the stage, the row and the options, and
 returns a dictionary: what the table and the JSON show. Pairs are interleaved: A B B A A B ...
 """
+import json
 import statistics
 import time
 
-from stage import Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run_part
-from workloads import PARTS
+from stage import BIN, Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run, run_part
+from workloads import PARTS, features_text
 
 LEVELS = ("drop", "touch", "decode", "table", "encode", "redis")
 CALLS = ("drop", "drop-poll", "drop-batch")
@@ -186,4 +187,16 @@ def parts(stage, load, options):
             "levels": {name: median_of(pairs, f"{name}_ratio") for name in PARTS}}
 
 
-KINDS = {function.__name__: function for function in (stream, bounds, backlog, parts)}
+def memory(stage, load, options):
+    """Growth of the resident set, the median over four numbers of keys; the key's own bytes, nine
+    here, come on top of the target."""
+    path = stage.directory / "features.ini"
+    path.write_text(features_text(load.features))
+    keys = [int(load.users * factor) for factor in (1, 1.25, 1.5, 1.75)]
+    sizes = json.loads(run(BIN / "tests" / "bench_memory", path, *keys))["sizes"]
+    return {"sizes": sizes, "keys": keys[-1], "check": "each session is live",
+            **{f"{key}_per_key": median_of(sizes, key) for key in ("bytes", "peak", "state")}}
+
+
+KINDS = {function.__name__: function
+         for function in (stream, bounds, backlog, parts, memory)}

@@ -31,6 +31,12 @@ def build_c():
     return [stage.BIN / "tests" / "peer_c"]
 
 
+def build_go():
+    out = stage.TREE / "build" / "bench" / "peer_go"
+    stage.run("go", "build", "-o", out, ".", cwd=HERE / "go")
+    return [out]
+
+
 @dataclass(frozen=True)
 class Peer:
     """A program of peers/: build() returns the command, without the arguments that all have."""
@@ -43,6 +49,7 @@ class Peer:
 
 PEERS = [
     Peer("c", "librdkafka, avro-c, uthash and hiredis, as their manuals show", build_c, True),
+    Peer("go", "franz-go, hamba/avro, a map, pipelines of go-redis", build_go, True),
 ]
 
 

@@ -82,6 +82,10 @@ def notes(result):
         yield f"VOID: {result['void']}"
     if "levels" in result:
         yield "x B0: " + ", ".join(f"{k} {v:.2f}" for k, v in result["levels"].items())
+    if "bytes_per_key" in result:
+        yield (f"{result['bytes_per_key']:.0f} bytes a key resident, at the most "
+               f"{result['peak_per_key']:.0f} while it grew, {result['state_per_key']:.0f} by the "
+               "shard's own account; 9 of them are the key")
     if "rows_per_key" in result:
         yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
     if len(result.get("fates", {})) > 1:

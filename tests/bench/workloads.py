@@ -29,7 +29,7 @@ class Workload:
     compression: str = "lz4"
     features: str = "session"       # of FEATURES
     settings: dict = field(default_factory=dict)    # freshet.ini over ours: "section.key"
-    target: float | None = None     # the ratio to B0 must not be greater
+    target: float | None = None     # the ratio to B0 (bytes of memory) must not be greater
 
 
 def windows(count, operators=("count",)):
@@ -56,6 +56,7 @@ over = session
 
 # None: schemas/features.ini as it is shipped.
 FEATURES = {
+    "counts": "[feature session_events]\nop = session_event_count\n",
     "session": SESSION,
     "windows-1": windows(1),
     "windows-6": windows(6),
@@ -81,6 +82,10 @@ WORKLOADS = [
              kind="bounds"),
     Workload("parts", "Decode, table, core, windows, row, RESP writer and checkpoint, in cache.",
              kind="parts", fill=1_000_000),
+    Workload("memory-session", "Bytes a live session, with counts.", kind="memory",
+             features="counts", target=96),
+    Workload("memory-windows", "The same with six windows of one event each.", kind="memory",
+             features="windows-6", target=256),
     Workload("every-event", "Session and three features, one million users, all alike, at a rate "
              "that Redis follows: every event makes a row.", rate=40_000, events=400_000,
              span_s=48, target=2.6),
