@@ -100,7 +100,8 @@ static void on_wake(uv_poll_t *handle, int status, int events)
 static void start_handles(struct kafka_producer *producer)
 {
     uint64_t one = 1;
-    producer->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    /* The queue wakes us only when it was empty, and it may hold an error by now: look at once. */
+    producer->wake_fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
     expect(producer->wake_fd >= 0);
     rd_kafka_queue_io_event_enable(producer->queue, producer->wake_fd, &one, sizeof one);
     producer->wake.data = producer->closing_tick.data = producer;

@@ -3,9 +3,17 @@
 A run (faultrun.py) offers daemons, redis, kafka, poller, disk and a seeded `choice`. What loses
 data of Redis holds the poller off meanwhile, and lets it forget what it saw.
 """
+import re
 import time
 
+from harness import TREE
+
 SESSION_MS = 2000
+STEP_SECONDS = 2        # a step that is not reached by then was not on the way
+TABLE = (TREE / "include" / "freshet" / "tables" / "failpoints.def").read_text()
+# Of the table of failpoints: name -> whether it can be made to fail.
+STEPS = {name: fails == "1"
+         for name, fails in re.findall(r"^FAILPOINT\(\w+, (\w+), ([01]),", TABLE, re.MULTILINE)}
 LOSSES = ("redis emptied", "redis old dump", "redis fail-over")
 
 
@@ -28,6 +36,46 @@ def freeze(run):
     run.suspend(daemon)
     time.sleep(SESSION_MS / 1000 + run.choice.uniform(0.5, 1.5))
     run.wake(daemon)
+
+
+def at_a_step(run, action):
+    """Starts a daemon that does this at a random step; returns it, and whether it came there."""
+    daemon = pick(run)
+    run.alive(daemon)
+    daemon.kill9()
+    step = run.choice.choice([step for step in STEPS if action != "error" or STEPS[step]])
+    side = "before" if action == "error" else run.choice.choice(("before", "after"))
+    before = len(daemon.log_text())
+    daemon.launch(env={"FRESHET_FAILPOINT": f"{step}.{side}:{run.choice.randint(1, 20)}:{action}"})
+    end = time.monotonic() + STEP_SECONDS
+    while time.monotonic() < end:
+        if "event=failpoint" in daemon.log_text()[before:]:
+            return daemon, True
+        time.sleep(0.05)
+    return daemon, False
+
+
+def killed_at_a_step(run):
+    daemon, hit = at_a_step(run, "kill")
+    if not hit:
+        daemon.kill9()
+    daemon.process.wait(10)
+    daemon.start()
+
+
+def stopped_at_a_step(run):
+    daemon, hit = at_a_step(run, "stop")
+    if hit:
+        run.frozen.add(daemon)
+        time.sleep(SESSION_MS / 1000 + 0.5)
+        run.wake(daemon)
+    else:       # or it would stop when nobody expects it
+        daemon.kill9()
+        daemon.start()
+
+
+def step_fails(run):
+    at_a_step(run, "error")
 
 
 def redis_emptied(run):
@@ -118,6 +166,9 @@ def disk_full(run):
 KINDS = {
     "kill -9": kill,
     "SIGSTOP": freeze,
+    "kill -9 at a step": killed_at_a_step,
+    "SIGSTOP at a step": stopped_at_a_step,
+    "step fails": step_fails,
     "redis emptied": redis_emptied,
     "redis old dump": redis_old_dump,
     "redis fail-over": redis_failover,
@@ -136,5 +187,6 @@ FIRST = ("kill -9", "SIGSTOP", "redis emptied", "rebalance of three", "disk full
          "redis full", "redis slow", "rebalance of three", "broker stopped", "kill -9", "SIGSTOP",
          "redis hangs", "kill -9")
 # What may come on top of it.
-FURTHER = ("kill -9", "kill -9", "redis emptied", "redis old dump", "redis fail-over",
-           "redis stopped", "redis hangs", "redis full", "redis slow", "broker hangs")
+FURTHER = ("kill -9", "kill -9 at a step", "SIGSTOP at a step", "step fails", "redis emptied",
+           "redis old dump", "redis fail-over", "redis stopped", "redis hangs", "redis full",
+           "redis slow", "broker hangs")

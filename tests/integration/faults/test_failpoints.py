@@ -1,14 +1,12 @@
 """Death at every named step of saving, leasing, writing, committing and giving up partitions."""
-import re
 import subprocess
 
 import pytest
+from faultkinds import STEPS
 from faultrun import QUICK
 from harness import TREE, Topic, now_ms
 from traffic import Poller, shop
 
-TABLE = TREE / "include" / "freshet" / "tables" / "failpoints.def"
-STEPS = re.findall(r"^FAILPOINT\(\w+, (\w+),", TABLE.read_text(), re.MULTILINE)
 REVOKE = [step for step in STEPS if step.startswith("revoke")]
 OF_STORE = {"dir": ("chunk", "fsync", "rename", "directory_fsync"), "kafka": ("chunk", "pointer")}
 OTHERS = [step for step in STEPS
