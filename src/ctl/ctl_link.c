@@ -2,6 +2,7 @@
 #include "ctl_link.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ bool ctl_link_open(struct ctl_link *link, const char *path, int reply_ms)
             return false;
         *link = stat;
     }
+    link->reply_ms = reply_ms;
     redisSetTimeout(link->redis, from_ms(reply_ms));
     return true;
 }
@@ -51,11 +53,34 @@ void ctl_link_close(struct ctl_link *link)
     link->redis = NULL;
 }
 
+static void complain(struct ctl_link *link)
+{
+    snprintf(link->error, sizeof link->error, "%s: %s", link->path,
+             errno == EAGAIN ? "no answer in time" : link->redis->errstr);
+}
+
 redisReply *ctl_link_ask(struct ctl_link *link, int count, const char **words)
 {
     redisReply *reply = redisCommandArgv(link->redis, count, words, NULL);
     if (reply == NULL)
-        snprintf(link->error, sizeof link->error, "%s: %s", link->path,
-                 errno == EAGAIN ? "no answer in time" : link->redis->errstr);
+        complain(link);
+    return reply;
+}
+
+redisReply *ctl_link_ask_patiently(struct ctl_link *link, int count, const char **words,
+                                   void (*waiting)(const struct ctl_link *link))
+{
+    redisReply *reply = NULL;
+    struct pollfd answer = {.fd = link->redis->fd, .events = POLLIN};
+    int sent = 0;
+    if (link->reply_ms > 0)
+        return ctl_link_ask(link, count, words);
+    redisAppendCommandArgv(link->redis, count, words, NULL);
+    while (!sent && redisBufferWrite(link->redis, &sent) == REDIS_OK)
+        continue;
+    while (sent && poll(&answer, 1, CTL_PATIENCE_MS) == 0)
+        waiting(link);
+    if (redisGetReply(link->redis, (void **)&reply) != REDIS_OK)
+        complain(link);
     return reply;
 }

@@ -5,11 +5,17 @@
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 
-enum { CTL_CONNECT_MS = 2000, CTL_PATH_MAX = 108, CTL_LINK_ERROR_MAX = 256 };
+enum {
+    CTL_CONNECT_MS = 2000,
+    CTL_PATIENCE_MS = 2000,
+    CTL_PATH_MAX = 108,
+    CTL_LINK_ERROR_MAX = 256,
+};
 
 struct ctl_link {
     redisContext *redis; /* NULL: not connected */
     char path[CTL_PATH_MAX];
+    int reply_ms; /* 0: as long as it takes */
     char error[CTL_LINK_ERROR_MAX]; /* why there is no connection */
 };
 
@@ -19,5 +25,9 @@ bool ctl_link_open(struct ctl_link *link, const char *path, int reply_ms);
 void ctl_link_close(struct ctl_link *link);
 /* NULL and error when the connection broke. Free with freeReplyObject. */
 redisReply *ctl_link_ask(struct ctl_link *link, int count, const char **words);
+/* The same for a command that may take long: without a limit to its time waiting is called every
+ * CTL_PATIENCE_MS until the reply comes. */
+redisReply *ctl_link_ask_patiently(struct ctl_link *link, int count, const char **words,
+                                   void (*waiting)(const struct ctl_link *link));
 
 #endif

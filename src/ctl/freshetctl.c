@@ -57,6 +57,9 @@ static const char documentation[] =
     "                  shards, fates, features, schemas, metrics, pause, resume,\n"
     "                  flush, drain, resync, rebuild, config get PATTERN, log level LEVEL ...\n"
     "\n"
+    "Commands that take long are answered when they are done; until then their progress is shown "
+    "on standard error.\n"
+    "\n"
     "With --json, status, info, shards, lag and fates print INFO's values as objects, get and "
     "config get an object of strings; other answers are printed as strings, numbers and lists.\n"
     "\n"
@@ -193,9 +196,26 @@ static int print_text(struct text *text)
     return CTL_EXIT_OK;
 }
 
+/* What the daemon is at, on standard error; the answer alone is on standard output. */
+static void show_progress(const struct ctl_link *waiting)
+{
+    struct ctl_link link;
+    struct ctl_info info;
+    if (!ctl_link_open(&link, waiting->path, HEALTH_MS))
+        return;
+    if (ctl_info_ask(&link, &info)) {
+        const char *work = ctl_info_string(&info, "working");
+        if (*work)
+            fprintf(stderr, "freshetctl: %s\n", work);
+        ctl_info_free(&info);
+    }
+    ctl_link_close(&link);
+}
+
 static int pass_through(struct ctl_link *link, struct arguments *arguments)
 {
-    redisReply *reply = ctl_link_ask(link, arguments->count, arguments->words);
+    redisReply *reply =
+        ctl_link_ask_patiently(link, arguments->count, arguments->words, show_progress);
     if (reply == NULL)
         return unreachable_daemon(link);
     int status = CTL_EXIT_OK;

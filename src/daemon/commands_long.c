@@ -1,5 +1,5 @@
 /* Commands that are answered when what they ask for is done. How far it is stands in STATUS, in
- * INFO and, every few seconds, in the log (status_work.c). */
+ * INFO and, every few seconds, in the log (status_work.c); freshetctl shows it while it waits. */
 #include <strings.h>
 
 #include "commands.h"

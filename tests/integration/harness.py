@@ -405,6 +405,7 @@ class Freshetd:
         self.control_socket = self.directory / "control.sock"
         self.stat_socket = self.directory / "stat.sock"
         self.process = None
+        self.program = BIN / "freshetd"
         self.group = f"group-{topic.name}"
         self.settings = {
             "kafka.bootstrap.servers": topic.bootstrap,
@@ -446,7 +447,7 @@ class Freshetd:
         self.write_config()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", BIN / "freshetd", "-c", self.config,
+                ["setpriv", "--pdeathsig", "KILL", "--", self.program, "-c", self.config,
                  *words],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
                 env={**self.environment(), **(env or {})})

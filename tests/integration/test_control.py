@@ -125,8 +125,10 @@ def test_config_get_and_log_level(daemon):
 def test_shutdown(topic, make_daemon, redis):
     daemon = make_daemon().start()
     shop(topic, 500, seed=1)
-    with contextlib.suppress(ConnectionError):
-        daemon.control("SHUTDOWN")
+    daemon.wait(lambda: daemon.fates().get("applied", 0) > 400 and not
+                daemon.metric("freshet_consumer_lag"), what="applied")
+    assert daemon.control("SHUTDOWN") == "OK"
+    assert topic.committed(daemon.group) == topic.ends()    # it was drained before it answered
     daemon.wait_end()
     daemon.start()
     with contextlib.suppress(ConnectionError):

@@ -18,7 +18,8 @@ import urllib.request
 
 import pytest
 import redis as redis_client
-from harness import BIN, PATIENCE, now_ms, wait_for
+from harness import BIN, PATIENCE, RespError, now_ms, wait_for
+from traffic import shop
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -53,6 +54,29 @@ def terminal(words, keys, until):
         status = os.waitpid(pid, 0)[1]
         os.close(master)
     return ESCAPES.sub("", shown), status
+
+
+def test_a_long_command_says_how_far_it_is(daemon, topic, redis):
+    """RESYNC is answered when every row is in Redis, and there is none to be written to."""
+    shop(topic, 300, seed=1)
+    daemon.wait_caught_up()
+    rows = len(redis_client.Redis(port=redis.port).keys("features:*"))
+    redis.kill()
+    with subprocess.Popen([BIN / "freshetctl", "-s", daemon.control_socket, "resync"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asking:
+        said = asking.stderr.readline()
+        assert re.fullmatch(r"freshetctl: resync: \d+ rows of 2 shards left, .*\n", said)
+        assert "working    resync: " in daemon.control("STATUS")
+        assert daemon.control("INFO").count("working:resync: ") == 1
+        with pytest.raises(RespError, match="another RESYNC is under way"):
+            daemon.control("RESYNC")
+        wait_for(lambda: 'event=working what="resync: ' in daemon.log_text(), 20, "the log, too")
+        assert asking.poll() is None
+        redis.start()
+        answer, _ = asking.communicate(timeout=60 * PATIENCE)
+    assert (asking.returncode, answer) == (0, "2\n")
+    assert len(redis_client.Redis(port=redis.port).keys("features:*")) == rows > 10
+    assert "working" not in daemon.control("STATUS")
 
 
 def ctl(daemon, *words):
