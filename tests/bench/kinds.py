@@ -5,6 +5,7 @@ import json
 import statistics
 import time
 
+from latency import latency
 from stage import BIN, Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run, run_part
 from workloads import PARTS, features_text
 
@@ -199,4 +200,4 @@ def memory(stage, load, options):
 
 
 KINDS = {function.__name__: function
-         for function in (stream, bounds, backlog, parts, memory)}
+         for function in (stream, bounds, backlog, parts, memory, latency)}

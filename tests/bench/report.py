@@ -86,6 +86,15 @@ def notes(result):
         yield (f"{result['bytes_per_key']:.0f} bytes a key resident, at the most "
                f"{result['peak_per_key']:.0f} while it grew, {result['state_per_key']:.0f} by the "
                "shard's own account; 9 of them are the key")
+    for share, found in result.get("latency", {}).items():
+        head = f"{share} of {result['rate']}/s: "
+        yield head + ("every run was discarded" if not found else
+                      f"p50 {found['p50']:.1f}, p99 {found['p99']:.1f}, p99.9 {found['p999']:.1f} "
+                      f"ms, hiccups' p99.9 {found['hiccup_p999']:.1f} ms, {found['busy']:.0%} busy")
+    if "overload" in result:
+        found = result["overload"]
+        yield (f"120 %: p99 {found['p99']:.0f} ms, caught up after {found['caught_up_s']:.1f} s, "
+               f"{found['rss_before_mb']:.0f} MB before, {found['rss_after_mb']:.0f} after")
     if "rows_per_key" in result:
         yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
     if len(result.get("fates", {})) > 1:

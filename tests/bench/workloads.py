@@ -58,6 +58,7 @@ over = session
 FEATURES = {
     "counts": "[feature session_events]\nop = session_event_count\n",
     "session": SESSION,
+    "probe": SESSION + "[feature probe]\nop = last(price)\nover = session\n",
     "windows-1": windows(1),
     "windows-6": windows(6),
     "windows-12x5": windows(12, ("count", "sum", "mean", "min", "max")),
@@ -112,6 +113,9 @@ WORKLOADS = [
              "largest window, and decay is most of the writing.", features="shipped",
              users=20_000, fill=1_500_000, events=250_000, span_s=6 * 86_400, thinking="15s",
              zipf=0.99),
+    Workload("latency", "From click to Redis, open loop, flush interval 10 ms, at 25, 50 and 75 % "
+             "of the rate that this machine sustains, and at 120 %.", kind="latency",
+             features="probe", fill=1_000_000, settings={"redis.flush_interval": "10ms"}),
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]
