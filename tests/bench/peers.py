@@ -6,6 +6,7 @@ CPU is that of the whole process, its start and (in Java) its compilers included
 freshetd's here. All rows are compared with those of a naive table. Programs are in peers/; each is
 in the variant that is best for it, and is built when it is first asked for.
 """
+import hashlib
 import os
 import statistics
 import subprocess
@@ -37,6 +38,21 @@ def build_go():
     return [out]
 
 
+def build_java(name, program):
+    """The jars of a peer's pom.xml and its classes, made once for the same sources."""
+    sources = [*sorted((HERE / "java").glob("*.java")), HERE / name / f"{program}.java"]
+    pom = HERE / name / "pom.xml"
+    print_of = hashlib.sha256(b"".join(path.read_bytes() for path in [pom, *sources]))
+
+    def fill(where):
+        stage.services.maven(where, "-f", pom, "dependency:copy-dependencies",
+                             f"-DoutputDirectory={where}")
+        stage.run("javac", "-cp", f"{where}/*", "-d", where / "classes", *sources)
+    where = stage.services.cached(f"peer-{name}-{print_of.hexdigest()[:12]}", fill)
+    return ["java", "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
+            f"{where}/*:{where}/classes", program]
+
+
 @dataclass(frozen=True)
 class Peer:
     """A program of peers/: build() returns the command, without the arguments that all have."""
@@ -50,6 +66,8 @@ class Peer:
 PEERS = [
     Peer("c", "librdkafka, avro-c, uthash and hiredis, as their manuals show", build_c, True),
     Peer("go", "franz-go, hamba/avro, a map, pipelines of go-redis", build_go, True),
+    Peer("streams", "Kafka Streams: a cached table in memory with hand-made sessions",
+         lambda: build_java("streams", "StreamsPeer"), False),
 ]
 
 
