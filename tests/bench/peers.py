@@ -49,8 +49,10 @@ def build_java(name, program):
                              f"-DoutputDirectory={where}")
         stage.run("javac", "-cp", f"{where}/*", "-d", where / "classes", *sources)
     where = stage.services.cached(f"peer-{name}-{print_of.hexdigest()[:12]}", fill)
-    return ["java", "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
-            f"{where}/*:{where}/classes", program]
+    # What Flink asks for on Java 17.
+    opened = [f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("lang", "util")]
+    return ["java", *opened, "-XX:+UseParallelGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+            "-cp", f"{where}/*:{where}/classes", program]
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ PEERS = [
     Peer("go", "franz-go, hamba/avro, a map, pipelines of go-redis", build_go, True),
     Peer("streams", "Kafka Streams: a cached table in memory with hand-made sessions",
          lambda: build_java("streams", "StreamsPeer"), False),
+    Peer("flink", "Flink: state on the heap, a local cluster in one process",
+         lambda: build_java("flink", "FlinkPeer"), True),
 ]
 
 
