@@ -12,14 +12,16 @@ import subprocess
 import threading
 import time
 
+import redis as redis_client
 from faultkinds import FIRST, FURTHER, KINDS, SESSION_MS
-from harness import FakeRegistry, Freshetd, Topic, copies, now_ms
+from harness import FakeRegistry, Freshetd, RespError, Topic, copies, now_ms, wait_for
 from redisfront import RedisFront
 from traffic import Poller, shop
 
 STORES = ("dir", "kafka")
 PARTITIONS = 6
-CHUNK, CHUNKS_MAX, PACE = 400, 12, 600      # events of a piece of traffic, pieces, a second
+HISTORY = 1500                          # events of hours, at once
+CHUNK, CHUNKS_MAX, PACE = 300, 12, 500  # events of a piece of later traffic, pieces, a second
 LATE = ("late", "future", "too_old")
 DEAD = ("oversize", "unknown_schema", "undecodable", "bad_time", "no_key")
 QUICK = {
@@ -75,6 +77,9 @@ class FaultRun:
             self.store = "dir"
         crowd = first == "rebalance of three" or self.choice.random() < 0.25
         self.kafka, self.directory, self.number = kafka, directory, number
+        # A take-over that reads much again, in small pieces: what it may not write, it could.
+        self.pace = {"checkpoint.interval": self.choice.choice(("200ms", "3s")),
+                     "kafka.fetch.message.max.bytes": self.choice.choice((1000, 1 << 20))}
         self.done, self.over, self.frozen = [], False, set()
         self.cleanup = contextlib.ExitStack()
         self.registry = FakeRegistry.standard()
@@ -92,7 +97,7 @@ class FaultRun:
         self.daemons = [self.daemon(name) for name in ("abc" if crowd else "a")]
 
     def daemon(self, name):
-        settings = {**QUICK, "redis.url": f"unix://{self.redis.path}?db=0",
+        settings = {**QUICK, **self.pace, "redis.url": f"unix://{self.redis.path}?db=0",
                     "checkpoint.store": self.store,
                     "checkpoint.dir": (self.disk.path if self.disk else self.directory) / name,
                     "late.topic": f"{self.topic.name}-late",
@@ -122,15 +127,28 @@ class FaultRun:
     # ---- the run ----
 
     def feed(self):
-        for number in range(CHUNKS_MAX):
+        shop(self.topic, HISTORY, seed=self.number * 100)
+        for number in range(1, CHUNKS_MAX):
             if number > 2 and self.over:
                 return
-            when = {} if number == 0 else {"start_ms": now_ms()}
-            shop(self.topic, CHUNK, seed=self.number * 100 + number, pace=PACE, **when)
+            shop(self.topic, CHUNK, seed=self.number * 100 + number, pace=PACE, start_ms=now_ms())
+
+    def at_work(self):
+        """All partitions are owned and rows are there: what is done now is done to something."""
+        def owned(daemon):
+            with contextlib.suppress(OSError, RespError):
+                return daemon.metric("freshet_partitions_assigned") or 0
+            return 0
+        with contextlib.suppress(redis_client.RedisError):
+            return self.redis.client().dbsize() > 2 * PARTITIONS and \
+                sum(map(owned, self.daemons)) == PARTITIONS
+        return False
 
     def harm(self):
-        for kind in self.plan:
-            time.sleep(self.choice.uniform(0.2, 1.2))
+        for number, kind in enumerate(self.plan):
+            if number == 0 or self.choice.random() < 0.7:
+                wait_for(self.at_work, 60, "rows of all partitions")
+            time.sleep(self.choice.uniform(0, 1))
             KINDS[kind](self)
             self.done.append(kind)
 
@@ -149,8 +167,8 @@ class FaultRun:
                         self.wake(daemon)
                     feeder.join()
                 self.settle()
-            assert self.poller.problems == []
-            assert self.poller.reads > 0
+            assert not self.poller.problems, self.poller.problems[:5]
+            assert self.poller.reads > 0, "the poller has seen nothing"
             self.look_over()
 
     def settle(self):
@@ -167,5 +185,5 @@ class FaultRun:
             wanted = sum(fates.get(name, 0) for name in names)
             assert stored == wanted, f"{stored} of {wanted} records in the topic of {kind} ones"
         for daemon in self.daemons:
-            assert "identity_violated" not in daemon.log_text()
+            assert "identity_violated" not in daemon.log_text(), daemon.directory.name
             daemon.terminate()
