@@ -3,7 +3,7 @@ import os
 
 import faulttable
 
-SHORT = 12
+SHORT = 10
 
 
 def pytest_generate_tests(metafunc):

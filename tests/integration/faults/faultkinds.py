@@ -141,6 +141,14 @@ def broker_hangs(run):
     run.kafka.thaw()
 
 
+def registry_down(run):
+    """Schemas that are known stay known; a daemon that starts meanwhile waits for them."""
+    run.registry.stop()
+    kill(run)
+    time.sleep(run.choice.uniform(0, 1))
+    run.registry.start()
+
+
 def rebalance(run):
     """Of three daemons one goes, in good order or not, and comes back."""
     for _ in range(2):
@@ -178,6 +186,7 @@ KINDS = {
     "redis slow": redis_slow,
     "broker stopped": broker_stopped,
     "broker hangs": broker_hangs,
+    "registry down": registry_down,
     "rebalance of three": rebalance,
     "disk full": disk_full,
 }
@@ -189,4 +198,4 @@ FIRST = ("kill -9", "SIGSTOP", "redis emptied", "rebalance of three", "disk full
 # What may come on top of it.
 FURTHER = ("kill -9", "kill -9 at a step", "SIGSTOP at a step", "step fails", "redis emptied",
            "redis old dump", "redis fail-over", "redis stopped", "redis hangs", "redis full",
-           "redis slow", "broker hangs")
+           "redis slow", "broker hangs", "registry down")

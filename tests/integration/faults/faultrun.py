@@ -79,7 +79,8 @@ class FaultRun:
         self.kafka, self.directory, self.number = kafka, directory, number
         # A take-over that reads much again, in small pieces: what it may not write, it could.
         self.pace = {"checkpoint.interval": self.choice.choice(("200ms", "3s")),
-                     "kafka.fetch.message.max.bytes": self.choice.choice((1000, 1 << 20))}
+                     "kafka.fetch.message.max.bytes": self.choice.choice((1000, 1 << 20)),
+                     "time.idle_timeout": self.choice.choice(("0", "1s"))}
         self.done, self.over, self.frozen = [], False, set()
         self.cleanup = contextlib.ExitStack()
         self.registry = FakeRegistry.standard()
