@@ -218,9 +218,18 @@ static int64_t feature_right_ms(const struct shard *shard, int at)
     int64_t start = shard->starts_ms[at];
     if (start == INT64_MIN)
         return INT64_MIN;
+    if (start == SHARD_NEVER_MS)
+        return INT64_MAX;
     int64_t from = clock_add_ms(start, shard->rules->max_future_skew.ms);
     int64_t right = clock_add_ms(from, feature_reach_ms(shard->rules, feature));
     return clock_add_ms(right, rules_dedup_reach_ms(shard->rules));
+}
+
+void shard_distrust(struct shard *shard)
+{
+    for (int k = 0; k < shard->rules->set->count; k++)
+        shard->starts_ms[k] = SHARD_NEVER_MS;
+    shard->warming_until_ms = INT64_MIN; /* the list is made with the next as_of */
 }
 
 void shard_update_warming(struct shard *shard)

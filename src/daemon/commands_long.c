@@ -65,6 +65,14 @@ static bool is_resync_over(const struct engine *engine, const struct command_wai
     return true;
 }
 
+static bool is_rebuild_over(const struct engine *engine, const struct command_wait *wait)
+{
+    for (int k = 0; k < engine->partition_count; k++)
+        if (asked(wait, engine->partitions[k]) && engine->partitions[k]->checkpoint_wanted)
+            return false;
+    return is_resync_over(engine, wait);
+}
+
 static void end_resync(struct engine *engine, const struct command_wait *wait,
                        struct control_client *client)
 {
@@ -124,7 +132,7 @@ static const struct long_command {
     [WAIT_FLUSH] = {"FLUSH", is_flush_over, end_flush},
     [WAIT_CHECKPOINT] = {"CHECKPOINT", is_checkpoint_over, end_checkpoint},
     [WAIT_RESYNC] = {"RESYNC", is_resync_over, end_resync},
-    [WAIT_REBUILD] = {"REBUILD", is_resync_over, end_rebuild},
+    [WAIT_REBUILD] = {"REBUILD", is_rebuild_over, end_rebuild},
     [WAIT_DRAIN] = {"DRAIN", is_drain_over, end_drain},
     [WAIT_SHUTDOWN] = {"SHUTDOWN", is_drain_over, end_drain},
 };
@@ -134,10 +142,14 @@ static struct engine *engine_of(const struct control_request *request)
     return ((struct commands *)request->context)->engine;
 }
 
-/* False after an error reply: one of a kind is enough. */
+/* False after an error reply: one of a kind is enough, and nothing is begun before the end. */
 static bool is_free(struct control_request *request, enum command_wait_id id)
 {
     const struct commands *commands = request->context;
+    if (id < WAIT_DRAIN && commands->engine->drain != DRAIN_NONE) {
+        control_reply_error(request->client, "draining: nothing else is begun");
+        return false;
+    }
     if (commands->waits[id].ticket == 0)
         return true;
     control_reply_error(request->client, "another %s is under way", long_commands[id].name);

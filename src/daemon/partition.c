@@ -122,6 +122,9 @@ void partition_restart(struct partition *partition)
     partition->empty_start = true;
     partition->generation++;
     partition->lease_busy = false;
+    /* A sweep was for the state that is gone: now it would find rows that nobody has. */
+    partition->sweep_due = (struct mono_time){0};
+    partition->sweeping = false;
     partition->end_seen = false;
     shard_end_of_log(partition->shard, rebuild->offset);
 }

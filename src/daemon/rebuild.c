@@ -9,8 +9,8 @@
  *      before T + max_future_skew (T2). So when that is not within reach of A, nothing is missing:
  *      the start is proven. Else the feed is behind the clock: T = A - reach - max_future_skew, and
  *      again from 1. A only grows, so that one is proven when it comes here.
- * The log's beginning is as good as the log. Turned away keys (state.max_keys) prove nothing: which
- * ones they are depends on all of history. */
+ * The log's beginning is as good as the log. Where keys were turned away (state.max_keys) nothing
+ * is proven: which ones they are depends on all of history. */
 #include "engine.h"
 #include "log.h"
 #include "text.h"
@@ -97,8 +97,12 @@ static void judge(struct partition *partition, const struct shard_status *status
         go_further_back(partition, from_ms, "the feed is behind the clock");
         return;
     }
-    bool turned_away = status->fates[FATE_OVER_CAPACITY] > 0;
-    self->state = !whole && turned_away ? REBUILD_UNPROVEN : REBUILD_PROVEN;
+    bool proven = whole || status->fates[FATE_OVER_CAPACITY] == 0;
+    self->state = proven ? REBUILD_PROVEN : REBUILD_UNPROVEN;
+    if (!proven)
+        shard_distrust(partition->shard);
+    /* Else a restart could go on from the state that was forgotten. */
+    partition->checkpoint_wanted = partition->engine->checkpointer.store;
     say(partition, "rebuild_ended");
 }
 

@@ -113,6 +113,9 @@ def test_flush_and_drain(topic, make_daemon, redis):
     daemon.control("DRAIN")
     assert row(redis, "ada")["session_events"] == "2"
     assert topic.committed(daemon.group) == topic.ends()
+    with pytest.raises(RespError, match="draining: nothing else is begun"):
+        daemon.control("FLUSH")
+    assert daemon.control("DRAIN") == "OK"      # it is
 
 
 def test_config_get_and_log_level(daemon):

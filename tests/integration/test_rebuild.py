@@ -177,10 +177,19 @@ def test_the_command_while_events_come(short, topic, redis, directory):
     daemon.terminate()
 
 
-def test_turned_away_keys_prove_nothing(short, kafka):
+def test_turned_away_keys_prove_nothing(short, kafka, redis, directory):
     topic = Topic(kafka.bootstrap, partitions=1)
     shop(topic, 4000, seed=6, span_ms=52 * MINUTE, users=200)
-    daemon = short({"state.max_keys": 5}, topic=topic).start()
+    daemon = short({"state.max_keys": 5, "checkpoint.dir": directory / "state",
+                    "checkpoint.interval": "1h"}, topic=topic).start()
     daemon.wait(lambda: "rebuilt " in daemon.control("STATUS"), what="rebuilt")
     assert "not proven: keys were turned away" in daemon.control("STATUS")
     assert "event=rebuild_ended" in daemon.log_text() and "proven=no" in daemon.log_text()
+    names = "clicks,spent,items,session_clicks,session_begins"
+    daemon.wait(lambda: {client(redis).hget(key, "_w") for key in client(redis).keys("features:*")}
+                == {names.encode()}, what="no feature is trusted")
+    daemon.wait(lambda: daemon.metric("freshet_checkpoints_total") == 1, what="it is saved at once")
+    daemon.kill9()
+    daemon.start().wait(lambda: daemon.metric("freshet_partitions_assigned") == 1, what="state")
+    assert "checkpoint_loaded" in daemon.log_text()
+    assert f"warming in partition 0: {names}" in daemon.control("FEATURES")

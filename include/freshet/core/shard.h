@@ -58,6 +58,9 @@ void shard_end_of_log(struct shard *shard, int64_t next_offset);
 
 /* ---- emission ---- */
 
+/* What it shows may be wrong however much time passes: _w names every feature from now on. */
+void shard_distrust(struct shard *shard);
+
 /* States as_of = max(raw, idle clock, every as_of before) and makes due keys dirty.
  * idle_now_ms: the present (the smaller of the machine's and Redis' clock) while the partition is
  * idle (W4), else INT64_MIN. Returns false when the budget ended it early: call again. */

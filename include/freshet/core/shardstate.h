@@ -83,6 +83,9 @@ struct checkpointing {
     bool removed_overflow;  /* the list was given up: the next one is a base */
 };
 
+/* In starts_ms, of a feature that never becomes right. */
+#define SHARD_NEVER_MS (INT64_MAX - 1)
+
 struct shard {
     const struct rules *rules;
     int32_t partition;
