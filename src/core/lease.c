@@ -15,6 +15,8 @@ void lease_acquiring(struct lease *lease, const char token[LEASE_TOKEN_BYTES + 1
     expect(lease->state == LEASE_NONE);
     /* The token is new at every ACQUIRE: that of a lost request may have been applied. */
     memcpy(lease->token, token, sizeof lease->token);
+    lease->under_way = 0;
+    lease->gap = false;
     lease->state = LEASE_ACQUIRING;
 }
 
@@ -49,16 +51,32 @@ void lease_not_granted(struct lease *lease)
     lease->state = LEASE_NONE;
 }
 
+int64_t lease_batch_sent(struct lease *lease)
+{
+    return lease->acknowledged + lease->under_way++;
+}
+
 void lease_applied(struct lease *lease, int64_t seq)
 {
-    if (seq > lease->acknowledged)
+    lease->under_way--;
+    if (seq == lease->acknowledged + 1)
         lease->acknowledged = seq;
     else
-        lease_refused(lease, true); /* it took the number of a batch that Redis has lost */
+        lease_refused(lease, true); /* no script of ours counts like this */
+}
+
+void lease_not_applied(struct lease *lease)
+{
+    lease->gap = --lease->under_way > 0;
 }
 
 void lease_refused(struct lease *lease, bool rollback)
 {
+    if (rollback && lease->gap) {
+        /* It misses the batch before it. A loss is found by the next one, whose count is exact. */
+        lease_not_applied(lease);
+        return;
+    }
     if (lease->state != LEASE_HELD)
         return; /* one refusal of several batches in flight is enough */
     lease->state = LEASE_FENCED;
@@ -98,6 +116,11 @@ bool lease_may_write(const struct lease *lease, int64_t next_offset)
 {
     return lease->state == LEASE_HELD && (lease->resync == LEASE_SYNCED || lease->marked) &&
            next_offset - 1 >= lease->hold;
+}
+
+bool lease_awaits_replies(const struct lease *lease)
+{
+    return lease->gap;
 }
 
 bool lease_will_sweep(const struct lease *lease)

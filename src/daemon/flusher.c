@@ -227,20 +227,8 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
         observe_latency(engine, flight);
         note_foreign(partition, result);
     }
-    bool current = partition->generation == flight->generation;
-    struct lease *lease = shard_lease(partition->shard);
-    if (current && ok)
-        lease_applied(lease, result->seq);
-    if (current && result->result == REDIS_RESULT_UNKNOWN)
-        lease_doubt(lease);
-    if (current &&
-        (result->result == REDIS_RESULT_FENCED || result->result == REDIS_RESULT_ROLLBACK)) {
-        log_warning("shard_refused", "partition=%d result=%s", partition->id,
-                    redis_result_name(result->result));
-        lease_refused(lease, result->result == REDIS_RESULT_ROLLBACK);
-        partition->resync_cause =
-            result->result == REDIS_RESULT_ROLLBACK ? RESYNC_ROLLBACK : RESYNC_FENCED;
-    }
+    if (partition->generation == flight->generation)
+        partition_batch_ended(partition, result->result, result->seq);
     shard_batch_end(partition->shard, &flight->batch, ok);
     flight->partition = NULL;
     partition_update_pauses(partition);
@@ -277,7 +265,7 @@ static uint32_t ttl_s(const struct engine *engine)
 static void send_batch(struct partition *partition, struct flight *flight)
 {
     struct engine *engine = partition->engine;
-    const struct lease *lease = shard_lease(partition->shard);
+    struct lease *lease = shard_lease(partition->shard);
     flight->partition = partition;
     flight->generation = partition->generation;
     flight->sent = engine_now(engine);
@@ -285,7 +273,7 @@ static void send_batch(struct partition *partition, struct flight *flight)
     struct flush_terms terms = {
         .own_key = partition->own_key.data,
         .token = lease->token,
-        .expected_seq = lease->acknowledged,
+        .expected_seq = lease_batch_sent(lease),
         .high_offset = flight->batch.last_offset,
         .as_of = flight->batch.as_of,
         .ttl_ms = engine->ttl_ms,
@@ -326,7 +314,7 @@ static void run_rows(struct partition *partition)
     struct shard_status status;
     shard_status(partition->shard, &status);
     if (!lease_may_write(shard_lease(partition->shard), status.next_offset) ||
-        !flush_due(partition, &status))
+        lease_awaits_replies(shard_lease(partition->shard)) || !flush_due(partition, &status))
         return;
     partition->last_flush = engine_now(engine);
     partition->flush_again = !shard_advance(partition->shard, present_for_emission(partition));

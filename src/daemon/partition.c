@@ -32,6 +32,27 @@ void partition_park(struct partition *partition)
     partition->shard = NULL;
 }
 
+/* ---- the lease ---- */
+
+void partition_batch_ended(struct partition *partition, enum redis_result result, int64_t seq)
+{
+    struct lease *lease = shard_lease(partition->shard);
+    bool rollback = result == REDIS_RESULT_ROLLBACK;
+    if (result == REDIS_RESULT_OK)
+        lease_applied(lease, seq);
+    else if (result == REDIS_RESULT_REFUSED)
+        lease_not_applied(lease);
+    else if (result == REDIS_RESULT_UNKNOWN)
+        lease_doubt(lease);
+    else
+        lease_refused(lease, rollback);
+    if (lease->state == LEASE_FENCED) {
+        log_warning("shard_refused", "partition=%d result=%s", partition->id,
+                    redis_result_name(result));
+        partition->resync_cause = rollback ? RESYNC_ROLLBACK : RESYNC_FENCED;
+    }
+}
+
 /* ---- start ---- */
 
 /* Where the log is read from without state, and from which time on none of its records is

@@ -3,6 +3,7 @@
 
 #include "engine.h"
 #include "log.h"
+#include "pool.h"
 #include "resp.h"
 
 static void sweep_end(struct engine *engine)
@@ -22,25 +23,49 @@ static void sweep_end(struct engine *engine)
     log_info("sweep_ended", "complete=%s", engine->sweep_failed ? "no" : "yes");
 }
 
-static void doubt_sweeping(struct engine *engine)
-{
-    for (int k = 0; k < engine->partition_count; k++)
-        if (engine->partitions[k]->sweeping &&
-            engine->partitions[k]->generation == engine->partitions[k]->sweep_generation)
-            lease_doubt(shard_lease(engine->partitions[k]->shard));
-}
+/* One call of SWEEP, as flusher.c's flight. */
+struct sweep_call {
+    struct engine *engine;
+    int32_t partition;
+    uint64_t generation;
+    int64_t expected_seq;
+};
 
 static void on_swept(void *context, const struct sweep_result *result)
 {
-    struct engine *engine = context;
+    struct sweep_call *call = context;
+    struct engine *engine = call->engine;
+    struct partition *partition = engine_partition(engine, call->partition);
+    if (partition && partition->generation == call->generation)
+        partition_batch_ended(partition, result->result, call->expected_seq + 1);
+    memory_free(call);
     engine->sweep_calls--;
-    if (result->result == REDIS_RESULT_UNKNOWN)
-        doubt_sweeping(engine);
     if (result->result != REDIS_RESULT_OK)
         engine->sweep_failed = true;
     else
         engine->totals.rows_swept += (uint64_t)result->deleted;
     sweep_end(engine);
+}
+
+/* Whether a batch may go out for the walk that is under way. */
+static bool may_sweep(const struct partition *partition)
+{
+    const struct lease *lease = shard_lease(partition->shard);
+    return redis_ready(partition->engine->redis) &&
+           partition->generation == partition->sweep_generation && lease->state == LEASE_HELD &&
+           !lease_awaits_replies(lease);
+}
+
+static void send_sweep(struct partition *partition, const struct text *keys, uint32_t count)
+{
+    struct lease *lease = shard_lease(partition->shard);
+    struct sweep_call *call = memory_alloc(sizeof *call);
+    *call = (struct sweep_call){partition->engine, partition->id, partition->generation,
+                                lease_batch_sent(lease)};
+    struct sweep_terms terms = {partition->own_key.data, lease->token, call->expected_seq,
+                                partition->id};
+    partition->engine->sweep_calls++;
+    redis_sweep(partition->engine->redis, &terms, keys, count, on_swept, call);
 }
 
 static bool held_by_any(const struct engine *engine, const char *key, size_t len)
@@ -74,14 +99,10 @@ static void sweep_partition(struct engine *engine, struct partition *partition,
         resp_bulk(&keys, redis_key, len);
         count++;
     }
-    if (count > 0 && redis_ready(engine->redis)) {
-        struct sweep_terms terms = {partition->own_key.data,
-                                    shard_lease(partition->shard)->token, partition->id};
-        engine->sweep_calls++;
-        redis_sweep(engine->redis, &terms, &keys, count, on_swept, engine);
-    } else if (count > 0) {
+    if (count > 0 && may_sweep(partition))
+        send_sweep(partition, &keys, count);
+    else if (count > 0)
         engine->sweep_failed = true;
-    }
     text_free(&keys);
 }
 

@@ -37,23 +37,24 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "local time = redis.call('TIME')\n"
         "return {own[1], own[2], resync, seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n",
 
-    /* KEYS[2..]: rows. ARGV: token, expected seq, hwm, asm, TTL in ms or 0, partition or '' (do
-     * not check), then each row's arguments (rowhash.h).
+    /* KEYS[2..]: rows. ARGV: token, the seq it must find, hwm, asm, TTL in ms or 0, partition or ''
+     * (do not check), then each row's arguments (rowhash.h).
      * Reply: seq, TIME in ms, then (index, its partition) of each foreign row.
-     * The own hash is written first: were a row refused, a higher hw without rows is harmless. */
+     * hw and as are written first, seq last: were a row refused, a higher hw without rows is
+     * harmless, and the batch, which is sent again, finds the number it had. */
     [REDIS_LUA_FLUSH] =
         "#!lua\n"
         "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"
         "if own[1] ~= ARGV[1] then\n"
         "    return redis.error_reply('FENCED another owner has taken the shard')\n"
         "end\n"
-        "if (tonumber(own[2]) or -1) < tonumber(ARGV[2]) then\n"
-        "    return redis.error_reply('ROLLBACK acknowledged batches are gone')\n"
+        "if tonumber(own[2]) ~= tonumber(ARGV[2]) then\n"
+        "    return redis.error_reply('ROLLBACK batches before this one are gone')\n"
         "end\n"
         "local seq, hw, as = own[2] + 1, own[3], own[4]\n"
         "if (tonumber(hw) or -math.huge) < tonumber(ARGV[3]) then hw = ARGV[3] end\n"
         "if (tonumber(as) or -math.huge) < tonumber(ARGV[4]) then as = ARGV[4] end\n"
-        "redis.call('HSET', KEYS[1], 'seq', seq, 'hw', hw, 'as', as)\n"
+        "redis.call('HSET', KEYS[1], 'hw', hw, 'as', as)\n"
         "local time = redis.call('TIME')\n"
         "local reply = {seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n"
         "local ttl, partition, at = ARGV[5], ARGV[6], 7\n"
@@ -86,6 +87,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "    end\n"
         "    at = last_set + deletes + 1\n"
         "end\n"
+        "redis.call('HSET', KEYS[1], 'seq', seq)\n"
         "return reply\n",
 
     /* MARK and DONE. ARGV: token, '1' or '0'. */
@@ -97,18 +99,25 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "redis.call('HSET', KEYS[1], 'rs', ARGV[2])\n"
         "return 1\n",
 
-    /* KEYS[2..]: rows. ARGV: token, partition. Reply: how many were deleted. */
+    /* A batch, too, and counted as one: should Redis lose what it deleted, that is noticed.
+     * KEYS[2..]: rows. ARGV: token, the seq it must find, partition. Reply: how many were
+     * deleted. */
     [REDIS_LUA_SWEEP] =
         "#!lua\n"
-        "if redis.pcall('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
+        "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq')\n"
+        "if own[1] ~= ARGV[1] then\n"
         "    return redis.error_reply('FENCED another owner has taken the shard')\n"
+        "end\n"
+        "if tonumber(own[2]) ~= tonumber(ARGV[2]) then\n"
+        "    return redis.error_reply('ROLLBACK batches before this one are gone')\n"
         "end\n"
         "local deleted = 0\n"
         "for k = 2, #KEYS do\n"
-        "    if redis.pcall('HGET', KEYS[k], '_p') == ARGV[2] then\n"
+        "    if redis.pcall('HGET', KEYS[k], '_p') == ARGV[3] then\n"
         "        deleted = deleted + redis.call('DEL', KEYS[k])\n"
         "    end\n"
         "end\n"
+        "redis.call('HSET', KEYS[1], 'seq', own[2] + 1)\n"
         "return deleted\n",
 
     /* ARGV: cursor, pattern, count. Reply: next cursor, then (key, its _p or nil) of each row. */

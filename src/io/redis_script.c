@@ -274,12 +274,13 @@ void redis_sweep(struct redis *redis, const struct sweep_terms *terms, const str
                  uint32_t count, redis_sweep_done *done, void *context)
 {
     expect(count <= REDIS_SWEEP_KEYS_MAX);
-    struct call *call = call_new(redis, REDIS_LUA_SWEEP, (size_t)count + 1, 2, sweep_answered,
+    struct call *call = call_new(redis, REDIS_LUA_SWEEP, (size_t)count + 1, 3, sweep_answered,
                                  context);
     call->done.sweep = done;
     resp_bulk_string(&call->command, terms->own_key);
     text_append(&call->command, keys->data, keys->len);
     resp_bulk_string(&call->command, terms->token);
+    resp_bulk_long(&call->command, terms->expected_seq);
     resp_bulk_long(&call->command, terms->partition);
     call_send(redis, call);
 }

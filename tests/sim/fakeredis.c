@@ -27,13 +27,20 @@ struct lease_grant fakeredis_acquire(struct fakeredis *redis, uint64_t token, ui
     };
 }
 
+static enum fakeredis_result may_apply(const struct fakeredis *redis, uint64_t token,
+                                       int64_t expected_seq)
+{
+    if (redis->token != token)
+        return FAKEREDIS_FENCED;
+    return redis->seq == expected_seq ? FAKEREDIS_OK : FAKEREDIS_ROLLBACK;
+}
+
 enum fakeredis_result fakeredis_flush(struct fakeredis *redis, const struct fakeredis_batch *batch,
                                       int64_t *seq, bool *went_back)
 {
-    if (redis->token != batch->token)
-        return FAKEREDIS_FENCED;
-    if (redis->seq < batch->expected_seq)
-        return FAKEREDIS_ROLLBACK;
+    enum fakeredis_result result = may_apply(redis, batch->token, batch->expected_seq);
+    if (result != FAKEREDIS_OK)
+        return result;
     if (!redis->has_hw || batch->hw > redis->hw)
         redis->hw = batch->hw;
     if (!redis->has_hw || batch->as_of > redis->as_of)
@@ -47,6 +54,14 @@ enum fakeredis_result fakeredis_flush(struct fakeredis *redis, const struct fake
         *old = *row;
     }
     return FAKEREDIS_OK;
+}
+
+enum fakeredis_result fakeredis_sweep(struct fakeredis *redis, uint64_t token,
+                                      int64_t expected_seq)
+{
+    enum fakeredis_result result = may_apply(redis, token, expected_seq);
+    redis->seq += result == FAKEREDIS_OK;
+    return result;
 }
 
 enum fakeredis_result fakeredis_mark(struct fakeredis *redis, uint64_t token, bool resync)

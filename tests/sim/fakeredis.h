@@ -20,7 +20,6 @@ struct fakeredis {
     int64_t hw, as_of, seq;
     bool has_hw;
     bool resync;
-    uint64_t sweeps; /* how many; Redis itself does not know */
     struct {
         uint64_t token;
         int64_t seq;
@@ -49,6 +48,9 @@ struct lease_grant fakeredis_acquire(struct fakeredis *redis, uint64_t token, ui
 /* went_back is set when a row would show an older state than the one it replaces. */
 enum fakeredis_result fakeredis_flush(struct fakeredis *redis, const struct fakeredis_batch *batch,
                                       int64_t *seq, bool *went_back);
+/* The end of a sweep whose deletions the caller makes when it may. */
+enum fakeredis_result fakeredis_sweep(struct fakeredis *redis, uint64_t token,
+                                      int64_t expected_seq);
 enum fakeredis_result fakeredis_mark(struct fakeredis *redis, uint64_t token, bool resync);
 
 #endif

@@ -70,7 +70,6 @@ struct lane {
     int64_t saved_offset;
     struct checkpoint_link next; /* segment of what is saved */
     struct checkpoint_link link; /* of the one under way */
-    bool must_hear; /* the replies to what is under way: see FAULT_OLD_RDB */
     uint64_t batches_applied;
 };
 
@@ -280,11 +279,15 @@ static void run_lease(struct lane *lane)
         command->previous = lease->previous[0] ? strtoull(lease->previous + 16, NULL, 16) : 0;
         command->previous_seq = lease->acknowledged;
         break;
+    case LEASE_SWEEP:
+        if (lease_awaits_replies(lease))
+            return;
+        lease_step_sent(lease, step);
+        command_new(lane, COMMAND_SWEEP)->batch.expected_seq = lease_batch_sent(lease);
+        break;
     default:
         lease_step_sent(lease, step);
-        command_new(lane, step == LEASE_MARK    ? COMMAND_MARK
-                          : step == LEASE_SWEEP ? COMMAND_SWEEP
-                                                : COMMAND_DONE);
+        command_new(lane, step == LEASE_MARK ? COMMAND_MARK : COMMAND_DONE);
     }
     lane->lease_busy = true;
 }
@@ -355,14 +358,14 @@ static void flush(struct lane *lane)
         return;
     struct shard_status status;
     shard_status(lane->shard, &status);
-    if (!lease_may_write(lease, status.next_offset))
+    if (!lease_may_write(lease, status.next_offset) || lease_awaits_replies(lease))
         return;
     advance(lane);
     if (!shard_has_rows(lane->shard) && lane->command_count > 0)
         return; /* else an empty batch, to see whether Redis has lost something */
     struct command *command = command_new(lane, COMMAND_FLUSH);
     shard_batch_begin(lane->shard, &command->shard_batch);
-    command->batch.expected_seq = lease->acknowledged;
+    command->batch.expected_seq = lease_batch_sent(lease);
     command->batch.hw = command->shard_batch.last_offset;
     command->batch.as_of = command->shard_batch.as_of.ms;
     int64_t bound = 1 + simlog_below(NAIVE_KEYS);
@@ -379,11 +382,11 @@ static void flush(struct lane *lane)
 static void sweep(struct lane *lane, struct command *command)
 {
     command->result =
-        command->batch.token == lane->redis.token ? FAKEREDIS_OK : FAKEREDIS_FENCED;
+        fakeredis_sweep(&lane->redis, command->batch.token, command->batch.expected_seq);
+    command->seq = command->batch.expected_seq + 1;
     for (int k = 0; k < NAIVE_KEYS && command->result == FAKEREDIS_OK; k++)
         if (!shard_holds_key(lane->shard, naive_keys[k], strlen(naive_keys[k])))
             lane->redis.rows[k].exists = false;
-    lane->redis.sweeps++;
 }
 
 static void execute(struct lane *lane, struct command *command)
@@ -424,12 +427,27 @@ static void execute_next(struct lane *lane)
 
 /* ---- replies ---- */
 
+static void end_batch(struct lane *lane, const struct command *command)
+{
+    struct lease *lease = shard_lease(lane->shard);
+    if (command->result == FAKEREDIS_OK)
+        lease_applied(lease, command->seq);
+    else if (command->result == FAKEREDIS_REFUSED)
+        lease_not_applied(lease);
+    else if (command->result == FAKEREDIS_UNKNOWN)
+        lease_doubt(lease);
+    else
+        lease_refused(lease, command->result == FAKEREDIS_ROLLBACK);
+}
+
 static void end_lease_step(struct lane *lane, const struct command *command, enum lease_step step)
 {
     struct lease *lease = shard_lease(lane->shard);
-    if (command->result == FAKEREDIS_FENCED)
+    if (command->kind == COMMAND_SWEEP)
+        end_batch(lane, command);
+    else if (command->result == FAKEREDIS_FENCED)
         lease_refused(lease, false);
-    if (command->result == FAKEREDIS_UNKNOWN)
+    else if (command->result == FAKEREDIS_UNKNOWN)
         lease_doubt(lease);
     lease_step_ended(lease, step, command->result == FAKEREDIS_OK);
 }
@@ -453,17 +471,12 @@ static void end_acquire(struct lane *lane, const struct command *command)
 static void deliver(struct lane *lane, const struct command *command)
 {
     bool current = command->generation == lane->generation;
-    struct lease *lease = shard_lease(lane->shard);
     note("%d: reply to command %d: %d", lane->partition, (int)command->kind,
          (int)command->result);
     if (command->kind == COMMAND_FLUSH) {
         lane->batches_applied += command->result == FAKEREDIS_OK;
-        if (current && command->result == FAKEREDIS_OK)
-            lease_applied(lease, command->seq);
-        else if (current && command->result == FAKEREDIS_UNKNOWN)
-            lease_doubt(lease);
-        else if (current && command->result != FAKEREDIS_REFUSED)
-            lease_refused(lease, command->result == FAKEREDIS_ROLLBACK);
+        if (current)
+            end_batch(lane, command);
         struct shard_batch batch = command->shard_batch;
         shard_batch_end(lane->shard, &batch, command->result == FAKEREDIS_OK);
         return;
@@ -488,7 +501,6 @@ static void deliver_first(struct lane *lane)
     memmove(&lane->commands[0], &lane->commands[1],
             (size_t)--lane->command_count * sizeof first);
     deliver(lane, &first);
-    lane->must_hear &= lane->command_count > 0;
 }
 
 /* ---- faults ---- */
@@ -582,7 +594,6 @@ static void start_owner(struct lane *lane)
     lane->watermark = lane->as_of = INT64_MIN;
     lane->fed = 0;
     lane->command_count = 0;
-    lane->must_hear = false;
     lane->lease_busy = false;
     lane->generation++;
 }
@@ -602,8 +613,6 @@ static void kill_owner(struct lane *lane)
             break;
         }
     }
-    if (lane->must_hear)
-        text_clear(&lane->saved);
     shard_close(lane->shard);
     start_owner(lane);
 }
@@ -666,8 +675,6 @@ static void fault(struct lane *lane)
     enum fault kind = (enum fault)simlog_below(FAULT_KINDS);
     if (!(sim.faults & 1u << kind) || simlog_chance(50))
         return;
-    if (lane->must_hear && (kind == FAULT_BREAK || kind == FAULT_PARK))
-        return;
     static const enum simlog_kind kinds[FAULT_KINDS] = {
         [FAULT_BREAK] = SIMLOG_lost_connection, [FAULT_KILL] = SIMLOG_restart,
         [FAULT_RIVAL] = SIMLOG_rival,           [FAULT_FLUSHALL] = SIMLOG_redis_flushed,
@@ -690,15 +697,7 @@ static void fault(struct lane *lane)
         memset(&lane->redis, 0, sizeof lane->redis);
         break;
     case FAULT_OLD_RDB:
-        /* A sweep has no number: a loss of nothing but its deletions cannot be noticed. */
-        if (lane->snapshot.token != lane->redis.token || lane->snapshot.seq != lane->redis.seq ||
-            lane->snapshot.sweeps == lane->redis.sweeps) {
-            lane->redis = lane->snapshot;
-            /* Batches under way take the numbers of those that are lost, and only their replies
-             * tell: a loss that keeps the connection, which then breaks, is not noticed. Nor is it
-             * when the owner ends before them, but for one that starts empty. */
-            lane->must_hear = lane->command_count > 0;
-        }
+        lane->redis = lane->snapshot;
         break;
     case FAULT_PARK:
         park(lane);

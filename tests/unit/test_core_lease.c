@@ -55,6 +55,7 @@ static void test_a_lost_acquire_takes_a_new_token_and_the_old_history(void **sta
 {
     (void)state;
     struct lease lease = held();
+    lease_batch_sent(&lease);
     lease_applied(&lease, 8);
     lease_refused(&lease, false);
     lease_proved(&lease, true);
@@ -116,6 +117,7 @@ static void test_fenced_and_rollback(void **state)
     (void)state;
     for (int rollback = 0; rollback < 2; rollback++) {
         struct lease lease = held();
+        lease_batch_sent(&lease);
         lease_applied(&lease, 8);
         lease_refused(&lease, rollback);
         lease_refused(&lease, rollback); /* another batch in flight */
@@ -186,15 +188,43 @@ static void test_doubt_takes_a_new_token_without_a_resync(void **state)
     assert_int_equal(lease_next(&lease, false), LEASE_ACQUIRE);
 }
 
-static void test_numbers_that_do_not_grow_are_a_rollback(void **state)
+static void test_batches_name_the_count_they_must_find(void **state)
 {
     (void)state;
     struct lease lease = held();
+    assert_int_equal(lease_batch_sent(&lease), 7);
+    assert_int_equal(lease_batch_sent(&lease), 8);
     lease_applied(&lease, 8);
-    assert_true(lease_may_write(&lease, 11));
-    lease_applied(&lease, 8); /* in the place of the one before, which is lost */
+    assert_int_equal(lease_batch_sent(&lease), 9);
+    lease_applied(&lease, 9);
+    lease_applied(&lease, 10);
+    assert_int_equal(lease.acknowledged, 10);
+    assert_int_equal(lease_batch_sent(&lease), 10);
+    lease_applied(&lease, 10); /* in the place of the one before, which is lost */
     assert_int_equal(lease.rollbacks, 1);
     assert_int_equal(lease_next(&lease, true), LEASE_PROVE);
+}
+
+static void test_batches_behind_one_that_was_not_applied_are_no_rollback(void **state)
+{
+    (void)state;
+    struct lease lease = held();
+    for (int k = 0; k < 3; k++)
+        lease_batch_sent(&lease);
+    lease_applied(&lease, 8);
+    lease_not_applied(&lease);
+    assert_true(lease_awaits_replies(&lease)); /* the third is not back */
+    lease_refused(&lease, true);
+    assert_int_equal(lease.rollbacks, 0);
+    assert_false(lease_awaits_replies(&lease));
+    assert_int_equal(lease_batch_sent(&lease), 8);
+    lease_refused(&lease, true);
+    assert_int_equal(lease.rollbacks, 1);
+    /* what was under way with an old token is not counted */
+    lease_proved(&lease, true);
+    lease_acquiring(&lease, token_b);
+    lease_granted(&lease, &known, 100, false);
+    assert_int_equal(lease_batch_sent(&lease), 7);
 }
 
 static void test_a_resync_begun_in_the_middle_of_a_sweep(void **state)
@@ -240,7 +270,8 @@ int main(void)
         cmocka_unit_test(test_a_shard_that_went_elsewhere_is_dropped),
         cmocka_unit_test(test_the_hold_is_only_raised),
         cmocka_unit_test(test_doubt_takes_a_new_token_without_a_resync),
-        cmocka_unit_test(test_numbers_that_do_not_grow_are_a_rollback),
+        cmocka_unit_test(test_batches_name_the_count_they_must_find),
+        cmocka_unit_test(test_batches_behind_one_that_was_not_applied_are_no_rollback),
         cmocka_unit_test(test_a_resync_begun_in_the_middle_of_a_sweep),
         cmocka_unit_test(test_a_step_that_ends_after_a_refusal_is_no_news),
     };

@@ -85,6 +85,7 @@ static void expiry_is_refreshed_on_demand(void **state)
     struct value values[] = {value_long(3), value_null()};
     struct row row = {.key = "u1", .key_len = 2, .partition = 3, .as_of = {5000},
                       .set = &world_set, .values = values, .expire = true};
+    terms.expected_seq = 2;
     flush_batch_begin(&world->batch, &terms);
     flush_batch_add(&world->batch, &world->rowhash, &row);
     world_flush(world);
@@ -256,7 +257,7 @@ static void scan_and_sweep(void **state)
                                         "features:string", "features:none"};
     for (size_t i = 0; i < 5; i++)
         rowhash_append_key(&world->rowhash, names[i] + 9, strlen(names[i] + 9), &keys);
-    struct sweep_terms terms = {world->own, "z", 3};
+    struct sweep_terms terms = {world->own, "z", 0, 3};
     int before = world->answers;
     redis_sweep(world->redis, &terms, &keys, 5, on_swept, world);
     WORLD_WAIT(world, world->answers > before);
@@ -266,6 +267,11 @@ static void scan_and_sweep(void **state)
     WORLD_WAIT(world, world->answers > before + 1);
     assert_int_equal(world->swept.result, REDIS_RESULT_OK);
     assert_int_equal(world->swept.deleted, 2);
+    /* It has the first number: sent again it finds another count. */
+    redis_sweep(world->redis, &terms, &keys, 5, on_swept, world);
+    WORLD_WAIT(world, world->answers > before + 2);
+    assert_int_equal(world->swept.result, REDIS_RESULT_ROLLBACK);
+    assert_int_equal(world_write(world, 1, "u1", 1), REDIS_RESULT_OK);
     assert_string_equal(world_do(world, "EXISTS features:k0"), "1");
     assert_string_equal(world_do(world, "EXISTS features:k1"), "0");
     text_free(&keys);
@@ -289,7 +295,7 @@ static void own_key_of_a_stranger(void **state)
     assert_int_equal(world->resynced, REDIS_RESULT_FENCED);
     struct text keys = {0};
     rowhash_append_key(&world->rowhash, "u1", 2, &keys);
-    struct sweep_terms terms = {world->own, "a", 3};
+    struct sweep_terms terms = {world->own, "a", 1, 3};
     redis_sweep(world->redis, &terms, &keys, 1, on_swept, world);
     WORLD_WAIT(world, world->answers > before + 1);
     assert_int_equal(world->swept.result, REDIS_RESULT_FENCED);

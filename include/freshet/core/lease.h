@@ -1,8 +1,9 @@
 /* Who may write a shard's rows: the owner's side of the fencing protocol (design: delivery).
  *
  * Each owner takes a fresh random token with ACQUIRE; Redis applies a batch only under the newest
- * token. Redis counts applied batches (seq): an owner that finds fewer than were acknowledged to
- * it knows that Redis lost writes, and writes everything again (resync). Replay suppression: a
+ * token. Redis counts applied batches (seq), and each batch names the count it must find: so none
+ * takes the number of one that Redis has lost, and an owner that finds fewer than were acknowledged
+ * to it knows that Redis lost writes, and writes everything again (resync). Replay suppression: a
  * successor that replays the log writes nothing before it has passed the offset of the newest row
  * (hold), so that readers never see values go back.
  *
@@ -42,6 +43,8 @@ struct lease {
     bool marked;          /* the resync is on record in Redis */
     bool refused;         /* FENCED or ROLLBACK since the last grant */
     bool step_sent;       /* MARK, SWEEP or DONE is under way */
+    int under_way;        /* batches sent under this token and not yet answered */
+    bool gap;             /* one of them was not applied: those behind it are not, either */
     enum { LEASE_SYNCED, LEASE_RESYNCING, LEASE_SWEEPING, LEASE_CLOSING } resync;
     uint64_t fenced, rollbacks; /* how often */
 };
@@ -65,10 +68,15 @@ bool lease_granted(struct lease *lease, const struct lease_grant *grant, int64_t
                    bool empty_start);
 /* The ACQUIRE was refused or lost: try again. */
 void lease_not_granted(struct lease *lease);
-/* A batch was applied as number seq. Numbers grow from reply to reply: one that does not is a
- * rollback that came between two batches in flight. */
+/* A batch goes out. Returns how many batches Redis must have applied when it comes there: those
+ * that were acknowledged and those under way before it. Replies come in the order of sending. */
+int64_t lease_batch_sent(struct lease *lease);
+/* A batch was applied as number seq. */
 void lease_applied(struct lease *lease, int64_t seq);
-/* A batch was refused with FENCED (or ROLLBACK). */
+/* A batch was not applied for a reason of Redis' own, such as a full memory: its rows go out again
+ * once those behind it, which miss it in the count, have come back, too. */
+void lease_not_applied(struct lease *lease);
+/* A batch was refused with FENCED or with ROLLBACK: Redis' count was another. */
 void lease_refused(struct lease *lease, bool rollback);
 /* A request got no answer. It may still be under way and be applied after newer ones, with the same
  * token: a new one is acquired first, under which the old request is fenced. */
@@ -81,6 +89,8 @@ void lease_proved(struct lease *lease, bool still_owner);
 void lease_want_resync(struct lease *lease);
 
 bool lease_may_write(const struct lease *lease, int64_t next_offset);
+/* Whether batches behind one that was not applied are still to come back: none goes out now. */
+bool lease_awaits_replies(const struct lease *lease);
 /* Whether rows that are not in state will be swept before the lease comes to rest. */
 bool lease_will_sweep(const struct lease *lease);
 /* synced: shard_synced. Which step is due; the caller then calls lease_step_sent and, with its

@@ -415,6 +415,8 @@ void partition_park(struct partition *partition);
 void partition_pause(struct partition *partition, enum pause_reason reason, bool pause);
 void partition_close(struct partition *partition);
 void partition_update_pauses(struct partition *partition);
+/* What became of a batch that went out under the present lease; seq: its number, when applied. */
+void partition_batch_ended(struct partition *partition, enum redis_result result, int64_t seq);
 /* Every row is written again, and rows without state are swept. */
 void partition_resync(struct partition *partition, enum resync_cause cause);
 int64_t partition_end(const struct partition *partition); /* of its log; -1: not known */

@@ -26,7 +26,7 @@ enum {
 struct flush_terms {
     const char *own_key;     /* name of the shard's own hash */
     const char *token;       /* of our last ACQUIRE */
-    int64_t expected_seq;    /* the seq of our last acknowledged batch, or of ACQUIRE */
+    int64_t expected_seq;    /* lease_batch_sent */
     int64_t high_offset;     /* hwm: the shard's last applied offset */
     struct event_time as_of; /* asm: the highest as_of in the batch */
     int64_t ttl_ms;          /* 0: rows do not expire */

@@ -38,7 +38,7 @@ struct acquire_result {
     int64_t high_offset;      /* hw; -1 when not known */
     struct event_time as_of;  /* as; EVENT_TIME_MIN when not known */
     bool resync;              /* rs: every row must be written again */
-    int64_t seq;              /* exp of the first FLUSH */
+    int64_t seq;              /* batches applied by all owners */
     int64_t time_ms;          /* Redis TIME */
 };
 typedef void redis_acquire_done(void *context, const struct acquire_result *result);
@@ -53,7 +53,7 @@ struct flush_foreign {
 
 struct flush_result {
     enum redis_result result; /* the rest is set only when it is OK */
-    int64_t seq;              /* exp of the next FLUSH */
+    int64_t seq;              /* the batch's number */
     int64_t time_ms;          /* Redis TIME */
     uint32_t foreign_count;   /* only of a checking batch */
     struct flush_foreign foreign[FLUSH_BATCH_ROWS];
@@ -84,10 +84,12 @@ void redis_scan(struct redis *redis, const char *cursor, const char *pattern,
 const char *redis_scan_key(const struct scan_result *result, size_t index, size_t *len,
                            int32_t *partition);
 
-/* Deletes those of the rows that still belong to the partition, if token still owns the shard. */
+/* Deletes those of the rows that still belong to the partition: a batch like FLUSH, numbered by
+ * expected_seq + 1. */
 struct sweep_terms {
     const char *own_key;
     const char *token;
+    int64_t expected_seq; /* lease_batch_sent */
     int32_t partition;
 };
 struct sweep_result {
