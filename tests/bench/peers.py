@@ -5,13 +5,18 @@ last item (gap 30 min), writes rows into an empty Redis, and ends after the give
 CPU is that of the whole process, its start and (in Java) its compilers included, and so is
 freshetd's here. All rows are compared with those of a naive table. Programs are in peers/; each is
 in the variant that is best for it, and is built when it is first asked for.
+
+Peers that write a row for several events are beside freshetd on the same long log, in which its
+rows coalesce as well. Peers that write every event are beside freshetd on records of the same kind
+that are made while it reads them, at a rate that Redis follows: C is nearly 1, although a record of
+a slow topic costs more CPU than one of a long log.
 """
 import hashlib
 import os
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import stage
@@ -21,8 +26,10 @@ from workloads import Workload
 
 HERE = TREE / "tests" / "bench" / "peers"
 SCHEMA = TREE / "schemas" / "click.avsc"
-LOAD = Workload("peers", "The topic of the comparison.", zipf=0.99, users=1_000_000, fill=0,
-                events=5_000_000, span_s=6 * 3600)
+LIVE_RATE, LIVE_EVENTS = 50_000, 1_000_000
+# Where every event is written all users are alike; hot users are where coalescing pays.
+EVERY = Workload("every", "", users=1_000_000, fill=0, events=5_000_000, span_s=6 * 3600)
+COALESCED = replace(EVERY, name="coalesced", zipf=0.99)
 
 
 def build_c():
@@ -100,10 +107,12 @@ def seed_own_hashes(servers, topic):
                           "t", "none", "hw", -1, "as", 0, "seq", 1, "rs", 0)
 
 
-def run_freshetd(servers, topic):
+def run_freshetd(servers, topic, start=lambda: None):
+    """start() may make the records while freshetd waits for them."""
     seed_own_hashes(servers, topic)
     redis_cpu, began = cpu_s(servers.redis.pid), time.monotonic()
     with Daemon(servers, topic, servers.directory / "freshetd") as daemon:
+        start()
         state = daemon.settle(topic.records)
         cpu = cpu_s(daemon.process.pid)
         return {"ns": cpu * 1e9 / topic.records, "C": topic.records / int(state["event_rows"]),
@@ -112,37 +121,60 @@ def run_freshetd(servers, topic):
                 "redis_us": (cpu_s(servers.redis.pid) - redis_cpu) * 1e6 / topic.records}
 
 
-def check(servers, wanted):
-    found = rows_digest(servers)
-    if found != (wanted["keys"], wanted["digest"]):
-        raise Wrong(f"rows {found}, wanted {wanted['keys']}, {wanted['digest']}")
-
-
-def measure(servers, chosen, options):
-    """Rounds of B0, freshetd and each peer, in turn on the same topic."""
-    topic = Topic(servers, options.scaled(LOAD), "peers")
-    topic.grow(topic.workload.events)
-    topic.start = topic.middle
+def check(servers, topic):
+    """All rows are those of a naive table over the topic; returns its keys and digest."""
     nowhere = [0] * topic.workload.partitions
     wanted = servers.bounds("table", topic.name, nowhere, nowhere)
+    wanted, found = (wanted["keys"], wanted["digest"]), rows_digest(servers)
+    if found != wanted:
+        raise Wrong(f"rows {found}, wanted {wanted}")
+    return wanted
+
+
+def run_live(servers, like):
+    """freshetd on records of the same kind as they are made: no time for rows to coalesce."""
+    events = min(LIVE_EVENTS, like.records)
+    load = replace(like.workload, settings={"redis.flush_interval": "1ms"})
+    topic = Topic(servers, load, f"live-{time.monotonic_ns()}")
+    topic.generate(0, 0, 1)     # the topic is there
+    found = run_freshetd(servers, topic, lambda: topic.grow(events, LIVE_RATE))
+    check(servers, topic)
+    return found
+
+
+def measure_group(servers, load, run_ours, chosen, options):
+    """Rounds of B0, freshetd and each peer, in turn."""
+    topic = Topic(servers, options.scaled(load), load.name)
+    topic.grow(topic.workload.events)
+    topic.start = topic.middle      # B0 is warmed up by the same records
     call = cheapest_call(topic)
-    runs = {peer.name: (lambda command: lambda: run_peer(servers, topic, command))(peer.build())
-            for peer in chosen}
-    runs = {"freshetd": lambda: run_freshetd(servers, topic), **runs}
-    rounds = {name: [] for name in runs}
+    commands = {peer.name: peer.build() for peer in chosen}
+    rounds = {f"freshetd-{load.name}": [], **{peer.name: [] for peer in chosen}}
     for k in range(options.pairs):
-        floor = topic.floor(call)["ns"]
-        for name, once in runs.items():
+        floor, ours = topic.floor(call)["ns"], None
+        for name, runs in rounds.items():
             servers.redis_cli("FLUSHALL")
-            found = once()
-            check(servers, wanted)
-            ours = rounds["freshetd"][-1]["ns"] if name != "freshetd" else found["ns"]
-            rounds[name].append({**found, "floor_ns": floor, "ratio": found["ns"] / floor,
-                                 "times_freshetd": found["ns"] / ours})
+            if name in commands:
+                found = run_peer(servers, topic, commands[name])
+                keys, digest = check(servers, topic)
+            else:
+                found = run_ours(servers, topic)
+                ours = found["ns"]
+            runs.append({**found, "floor_ns": floor, "ratio": found["ns"] / floor,
+                         "times_freshetd": found["ns"] / ours})
             options.say(f"peers {k + 1}/{options.pairs}: {name} {found['ns']:.0f} ns, "
                         f"{found['ns'] / floor:.1f} x B0, {found['ns'] / ours:.2f} x freshetd, "
                         f"{found['wall_s']:.0f} s, {found['rss_mb']:.0f} MB")
-    return [{"name": name, "pairs": pairs, "keys": wanted["keys"],
-             "check": f"all rows {wanted['digest'][-8:]}",
-             **{key: statistics.median(pair[key] for pair in pairs) for key in pairs[0]}}
-            for name, pairs in rounds.items()]
+    return [{"name": name, "pairs": runs, "keys": keys, "check": f"all rows {digest[-8:]}",
+             **{key: statistics.median(run[key] for run in runs) for key in runs[0]}}
+            for name, runs in rounds.items()]
+
+
+def measure(servers, chosen, options):
+    """freshetd and the peers that write every event, then those that coalesce."""
+    results = []
+    for load, run_ours in ((EVERY, run_live), (COALESCED, run_freshetd)):
+        group = [peer for peer in chosen if peer.every_event == (load is EVERY)]
+        if group:
+            results += measure_group(servers, load, run_ours, group, options)
+    return results

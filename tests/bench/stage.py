@@ -113,20 +113,23 @@ class Topic:
         self.batches, self.end_ms, self.records = 0, EPOCH_MS, 0
         self.start = self.middle = self.end = [0] * workload.partitions
 
-    def grow(self, events, rate=0):
-        """Adds a batch, at so many events a second (0: at once); it is what lies between `middle`
-        and `end`."""
+    def generate(self, events, rate, span_ms):
         load = self.workload
-        span_ms = int(load.span_s * 1000 * events / load.events)
-        self.end_ms += span_ms
-        self.batches += 1
-        self.records += events
         run(BIN / "freshet", "generate", "--brokers", self.stage.kafka.bootstrap, "--topic",
             self.name, "--create", "--partitions", load.partitions, "--events", events,
             "--users", load.users, "--zipf", load.zipf, "--thinking", load.thinking,
             "--out-of-order", load.out_of_order, "--late", load.late, "--framing", "raw",
             "--seed", self.batches, "--end", self.end_ms, "--span", f"{span_ms}ms", "--quiet",
             "--rate", rate, "--property", f"compression.type={load.compression}")
+
+    def grow(self, events, rate=0):
+        """Adds a batch, at so many events a second (0: at once); it is what lies between `middle`
+        and `end`. The same batches are the same records in any topic."""
+        span_ms = int(self.workload.span_s * 1000 * events / self.workload.events)
+        self.end_ms += span_ms
+        self.batches += 1
+        self.records += events
+        self.generate(events, rate, span_ms)
         self.start, self.middle = self.middle, self.end
         self.end = self.stage.bounds("drop", self.name, self.middle, self.middle)["next"]
 
