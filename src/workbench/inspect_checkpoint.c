@@ -191,8 +191,9 @@ static void inspect_shelf(struct inspector *self)
         for (end = begin; end < shelf->count && shelf->segments[end].shard == first->shard; end++)
             continue;
         int32_t only = self->options->partition;
-        if (only < 0 || only == first->segment.partition)
-            inspect_shard(self, begin, end);
+        if (only >= 0 && only != first->segment.partition)
+            continue;
+        inspect_shard(self, begin, end);
         fwrite(self->out.data, 1, self->out.len, stdout);
         text_clear(&self->out);
     }

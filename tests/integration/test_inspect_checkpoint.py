@@ -46,6 +46,7 @@ def test_what_is_kept(kept, topic):
     assert all("segments 2, whole 2" in text for text in values(done.stdout, "chain"))
     assert "2 shards, segments that cannot be used: 0" in done.stdout
     done = inspect(*where, "--partition", "1")
+    assert done.returncode == 0, done
     assert values(done.stdout, "shard") == [f"{daemon.group}:{topic.name}:1"]
 
 
