@@ -1,7 +1,7 @@
 # Where `cmake --install` puts what is not a program. /etc belongs to the operator: the sample
 # configuration, with the files it names, goes to the documentation's examples, where it is valid.
 set(examples ${CMAKE_INSTALL_DOCDIR}/examples)
-install(FILES deploy/freshet.ini DESTINATION ${examples})
+install(FILES deploy/freshet.ini deploy/read_packed.py DESTINATION ${examples})
 install(DIRECTORY schemas/ DESTINATION ${examples} FILES_MATCHING
     PATTERN "*.avsc" PATTERN "*.ini" PATTERN "*.jsonl" PATTERN "*.md")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

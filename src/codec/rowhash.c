@@ -20,18 +20,8 @@ enum { META_FIELDS = 6, CODE_DELETES = 1024, CODE_FLAGS = 4, PIECE = DECIMAL_MAX
 #define META_WARMING "$2\r\n_w\r\n"
 enum { META_NAMES_BYTES = sizeof META_AS_OF META_REV META_VERSION META_PARTITION META_OFFSET };
 
-static const char placeholder[] = "{key}";
-
-bool rowhash_template_ok(const char *key_template)
+void rowhash_init(struct rowhash *hash, const struct feature_set *set)
 {
-    const char *found = strstr(key_template, placeholder);
-    return found && !strstr(found + 1, placeholder);
-}
-
-void rowhash_init(struct rowhash *hash, const struct feature_set *set, const char *prefix,
-                  const char *key_template)
-{
-    expect(rowhash_template_ok(key_template));
     *hash = (struct rowhash){.set = set};
     hash->name_ends = memory_alloc(sizeof *hash->name_ends * ((size_t)set->count + 1));
     for (int i = 0; i < set->count; i++) {
@@ -39,15 +29,6 @@ void rowhash_init(struct rowhash *hash, const struct feature_set *set, const cha
         hash->name_ends[i + 1] = (uint32_t)hash->names.len;
     }
     text_reserve(&hash->names, PIECE); /* put_name may read beyond the last name */
-    const char *mark = strstr(key_template, placeholder);
-    struct text head = {0};
-    text_append_string(&head, prefix);
-    text_append(&head, key_template, (size_t)(mark - key_template));
-    hash->key_head = memory_strdup(head.data ? head.data : "");
-    hash->key_head_len = head.len;
-    text_free(&head);
-    hash->key_tail = memory_strdup(mark + strlen(placeholder));
-    hash->key_tail_len = strlen(hash->key_tail);
     rowhash_version(set->version, hash->version);
 }
 
@@ -62,8 +43,6 @@ void rowhash_fini(struct rowhash *hash)
     text_free(&hash->names);
     text_free(&hash->json);
     memory_free(hash->name_ends);
-    memory_free(hash->key_head);
-    memory_free(hash->key_tail);
     *hash = (struct rowhash){0};
 }
 
@@ -100,7 +79,7 @@ static void append_double(struct text *out, double number)
     resp_finish(out, start + decimal_format(start, number));
 }
 
-static void append_json(struct text *out, const struct value *item)
+void rowhash_append_item(const struct value *item, struct text *out)
 {
     if (item->type == VALUE_STRING)
         text_append_json_string(out, item->s, item->len);
@@ -113,7 +92,7 @@ static void append_json(struct text *out, const struct value *item)
 void rowhash_append_name(const struct value *group, struct text *out)
 {
     if (group->type == VALUE_STRING || group->type == VALUE_BYTES) {
-        append_json(out, group);
+        rowhash_append_item(group, out);
         return;
     }
     text_append_char(out, '"');
@@ -143,7 +122,7 @@ void rowhash_append_value(const struct value *value, struct text *out)
         for (uint32_t i = 0; i < value->len; i++) {
             if (i > 0)
                 text_append_char(out, ',');
-            append_json(out, &value->items[i]);
+            rowhash_append_item(&value->items[i], out);
         }
         text_append_char(out, ']');
         return;
@@ -154,7 +133,7 @@ void rowhash_append_value(const struct value *value, struct text *out)
                 text_append_char(out, ',');
             rowhash_append_name(&value->items[2 * i], out);
             text_append_char(out, ':');
-            append_json(out, &value->items[2 * i + 1]);
+            rowhash_append_item(&value->items[2 * i + 1], out);
         }
         text_append_char(out, '}');
         return;
@@ -279,52 +258,4 @@ struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row, 
 uint32_t rowhash_values_max(const struct rowhash *hash)
 {
     return (uint32_t)hash->set->count + META_FIELDS;
-}
-
-/* ---- keys ---- */
-
-void rowhash_append_key(const struct rowhash *hash, const char *key, size_t len, struct text *out)
-{
-    size_t total = hash->key_head_len + len + hash->key_tail_len;
-    char *p = resp_put_len(text_reserve(out, total + RESP_BULK_OVERHEAD), total);
-    p = put(p, hash->key_head, hash->key_head_len);
-    p = put(p, key, len);
-    p = put(p, hash->key_tail, hash->key_tail_len);
-    resp_finish(out, put(p, "\r\n", 2));
-}
-
-void rowhash_name(const struct rowhash *hash, const char *key, size_t len, struct text *out)
-{
-    text_append(out, hash->key_head, hash->key_head_len);
-    text_append(out, key, len);
-    text_append(out, hash->key_tail, hash->key_tail_len);
-}
-
-bool rowhash_entity(const struct rowhash *hash, const char *redis_key, size_t redis_key_len,
-                    const char **key, size_t *len)
-{
-    if (redis_key_len <= hash->key_head_len + hash->key_tail_len ||
-        memcmp(redis_key, hash->key_head, hash->key_head_len) != 0 ||
-        memcmp(redis_key + redis_key_len - hash->key_tail_len, hash->key_tail,
-               hash->key_tail_len) != 0)
-        return false;
-    *key = redis_key + hash->key_head_len;
-    *len = redis_key_len - hash->key_head_len - hash->key_tail_len;
-    return true;
-}
-
-static void append_glob(struct text *out, const char *literal)
-{
-    for (; *literal; literal++) {
-        if (strchr("*?[]^-\\", *literal))
-            text_append_char(out, '\\');
-        text_append_char(out, *literal);
-    }
-}
-
-void rowhash_pattern(const struct rowhash *hash, struct text *out)
-{
-    append_glob(out, hash->key_head);
-    text_append_char(out, '*');
-    append_glob(out, hash->key_tail);
 }

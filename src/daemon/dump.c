@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "jsonout.h"
+#include "rowavro.h"
 
 const char *const dump_names[] = {"config",  "features", "operators", "metrics",
                                   "control", "fates",    NULL};
-const char *const dump_formats[] = {"text", "md", "json", "man", "ini", NULL};
+const char *const dump_formats[] = {"text", "md", "json", "man", "ini", "avsc", NULL};
 
 enum { EXIT_USAGE = 64 };
 
@@ -204,6 +205,17 @@ void dump_features(const struct feature_set *set, struct table *table)
     text_free(&text);
 }
 
+/* The schema of a row in layout packed. */
+static void dump_avsc(const struct config *config, struct config_errors *errors, struct text *out)
+{
+    struct model *model = model_load(config, errors);
+    if (model) {
+        rowavro_schema(model->set, out);
+        text_append_char(out, '\n');
+    }
+    model_free(model);
+}
+
 /* False when what must be read for the dump is wrong. */
 static bool fill(const char *name, const struct config *config, struct config_errors *errors,
                  struct table *table)
@@ -240,10 +252,14 @@ int dump_run(const char *name, const char *format, const char *path, struct text
 {
     text_append_string(out, ""); /* never NULL, for whoever prints them */
     text_append_string(err, "");
-    bool ini = strcmp(format, "ini") == 0;
+    bool ini = strcmp(format, "ini") == 0, avsc = strcmp(format, "avsc") == 0;
     bool about_config = strcmp(name, "config") == 0, about_features = strcmp(name, "features") == 0;
     if (ini && !about_config) {
         text_append_string(err, "freshetd: only --dump config has the format ini\n");
+        return EXIT_USAGE;
+    }
+    if (avsc && !about_features) {
+        text_append_string(err, "freshetd: only --dump features has the format avsc\n");
         return EXIT_USAGE;
     }
     if (about_features && !path) {
@@ -256,6 +272,8 @@ int dump_run(const char *name, const char *format, const char *path, struct text
     struct table table = {0};
     if (errors.failures == 0 && ini)
         dump_ini(config, out);
+    else if (errors.failures == 0 && avsc)
+        dump_avsc(config, &errors, out);
     else if (errors.failures == 0 && fill(name, config, &errors, &table))
         table_render(&table, (enum table_format)format_of(format), out);
     config_errors_print(&errors, err);

@@ -338,7 +338,8 @@ static void open_redis(struct engine *engine)
         .limits = redis_limits(config),
     };
     engine->redis = redis_open(engine->loop, &options);
-    rowhash_init(&engine->rowhash, engine->model->set, config->redis_prefix, config->redis_key);
+    rowlayout_init(&engine->layout, (enum rowlayout_kind)config->redis_layout, engine->model->set,
+                   config->redis_prefix, config->redis_key);
     engine->ttl_ms = config_ttl_ms(config, engine->model->set);
 }
 
@@ -391,7 +392,7 @@ static void engine_free(struct engine *engine)
     memory_free(engine->kept);
     memory_free(engine->polled);
     arena_free(&engine->arena);
-    rowhash_fini(&engine->rowhash);
+    rowlayout_fini(&engine->layout);
     rowlog_close(engine->rowlog);
     model_free(engine->model);
     config_free(engine->config);

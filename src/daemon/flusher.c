@@ -85,6 +85,7 @@ static void send_acquire(struct partition *partition)
         .token = lease->token,
         .old_token = lease->previous[0] ? lease->previous : NULL,
         .old_seq = lease->acknowledged,
+        .layout = config_rows[CONFIG_ROW_redis_layout].words[partition->engine->layout.kind],
     };
     failpoint_before(FAILPOINT_ACQUIRE);
     redis_acquire(partition->engine->redis, &terms, on_acquired,
@@ -277,6 +278,7 @@ static void send_batch(struct partition *partition, struct flight *flight)
         .high_offset = flight->batch.last_offset,
         .as_of = flight->batch.as_of,
         .ttl_ms = engine->ttl_ms,
+        .layout = engine->layout.kind,
         .partition = partition->id,
     };
     terms.check = shard_has_rows(partition->shard) && check_due(partition);
@@ -284,10 +286,10 @@ static void send_batch(struct partition *partition, struct flight *flight)
     arena_reset(&engine->arena);
     uint32_t now_s = engine_now_s(engine);
     struct row row;
-    while (!flush_batch_full(&flight->flush, &engine->rowhash) &&
+    while (!flush_batch_full(&flight->flush, &engine->layout) &&
            shard_batch_next(partition->shard, &flight->batch, &engine->arena, now_s,
                             ttl_s(engine), &row)) {
-        flush_batch_add(&flight->flush, &engine->rowhash, &row);
+        flush_batch_add(&flight->flush, &engine->layout, &row);
         rowlog_add(engine->rowlog, &row, flight->batch.last_offset);
     }
     rowlog_flush(engine->rowlog);

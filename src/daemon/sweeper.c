@@ -89,7 +89,7 @@ static void sweep_partition(struct engine *engine, struct partition *partition,
         const char *key;
         size_t key_len;
         if (owner != partition->id ||
-            !rowhash_entity(&engine->rowhash, redis_key, len, &key, &key_len) ||
+            !rowname_entity(&engine->layout.name, redis_key, len, &key, &key_len) ||
             held_by_any(engine, key, key_len))
             continue;
         if (count == REDIS_SWEEP_KEYS_MAX) {
@@ -138,7 +138,7 @@ static void scan_on(struct engine *engine, const char *cursor)
         return;
     }
     struct text pattern = {0};
-    rowhash_pattern(&engine->rowhash, &pattern);
+    rowname_pattern(&engine->layout.name, &pattern);
     engine->sweep_calls++;
     redis_scan(engine->redis, cursor, pattern.data, on_scanned, engine);
     text_free(&pattern);

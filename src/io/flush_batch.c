@@ -25,6 +25,7 @@ void flush_batch_begin(struct flush_batch *batch, const struct flush_terms *term
     text_clear(&batch->args);
     batch->rows = batch->values = 0;
     batch->arguments = TERMS;
+    batch->layout = terms->layout;
     resp_bulk_string(&batch->keys, terms->own_key);
     resp_bulk_string(&batch->args, terms->token);
     resp_bulk_long(&batch->args, terms->expected_seq);
@@ -37,18 +38,18 @@ void flush_batch_begin(struct flush_batch *batch, const struct flush_terms *term
         resp_bulk_string(&batch->args, "");
 }
 
-bool flush_batch_full(const struct flush_batch *batch, const struct rowhash *hash)
+bool flush_batch_full(const struct flush_batch *batch, const struct rowlayout *layout)
 {
     return batch->rows == FLUSH_BATCH_ROWS ||
-           batch->values + rowhash_values_max(hash) > FLUSH_BATCH_VALUES ||
+           batch->values + rowlayout_values_max(layout) > FLUSH_BATCH_VALUES ||
            batch->keys.len + batch->args.len >= FLUSH_BATCH_BYTES;
 }
 
-void flush_batch_add(struct flush_batch *batch, struct rowhash *hash, const struct row *row)
+void flush_batch_add(struct flush_batch *batch, struct rowlayout *layout, const struct row *row)
 {
-    expect(!flush_batch_full(batch, hash));
-    rowhash_append_key(hash, row->key, row->key_len, &batch->keys);
-    struct rowhash_size size = rowhash_append(hash, row, &batch->args);
+    expect(!flush_batch_full(batch, layout));
+    rowname_append(&layout->name, row->key, row->key_len, &batch->keys);
+    struct rowhash_size size = rowlayout_append(layout, row, &batch->args);
     batch->rows++;
     batch->values += size.values;
     batch->arguments += size.arguments;

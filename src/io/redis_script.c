@@ -142,12 +142,13 @@ static void acquire_answered(struct redis_request *request, enum redis_result st
 void redis_acquire(struct redis *redis, const struct acquire_terms *terms,
                    redis_acquire_done *done, void *context)
 {
-    struct call *call = call_new(redis, REDIS_LUA_ACQUIRE, 1, 3, acquire_answered, context);
+    struct call *call = call_new(redis, REDIS_LUA_ACQUIRE, 1, 4, acquire_answered, context);
     call->done.acquire = done;
     resp_bulk_string(&call->command, terms->own_key);
     resp_bulk_string(&call->command, terms->token);
     resp_bulk_string(&call->command, terms->old_token ? terms->old_token : "");
     resp_bulk_long(&call->command, terms->old_seq);
+    resp_bulk_string(&call->command, terms->layout);
     call_send(redis, call);
 }
 
@@ -190,7 +191,7 @@ void redis_flush(struct redis *redis, struct flush_batch *batch, flush_batch_don
     batch->done = done;
     batch->context = context;
     batch->request.done = flush_answered;
-    flush_batch_finish(batch, redis_script_sha(redis, REDIS_LUA_FLUSH));
+    flush_batch_finish(batch, redis_script_sha(redis, REDIS_LUA_FLUSH_HASH + batch->layout));
     redis_send(redis, &batch->request);
 }
 

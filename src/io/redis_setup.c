@@ -74,7 +74,7 @@ static void ask_info(struct redis *redis)
 static void ask_to_read(struct redis *redis)
 {
     struct errand *errand = errand_new(ERRAND_READ);
-    resp_command(&errand->command, "EXISTS", "freshet", NULL);
+    resp_command(&errand->command, "EXISTS", "freshet:", NULL); /* as rights are given for */
     errand_send(redis, errand);
 }
 

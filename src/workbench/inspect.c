@@ -1,5 +1,5 @@
-/* `freshet inspect`: a topic or an Avro container file as JSON lines; checkpoints have a file of
- * their own. */
+/* `freshet inspect`: a topic or an Avro container file as JSON lines; checkpoints and rows of Redis
+ * have files of their own. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "avroplan.h"
 #include "inspect_checkpoint.h"
 #include "inspect_options.h"
+#include "inspect_row.h"
 #include "inspect_schemas.h"
 #include "jsonout.h"
 #include "kafka.h"
@@ -318,6 +319,8 @@ int inspect_main(int argc, char **argv)
         return status;
     if (options->checkpoint)
         return inspect_checkpoint(options);
+    if (options->redis)
+        return inspect_row(options->config, options->redis);
     inspector.count = options->count;
     inspector.schemas = inspect_schemas_new(options->framing);
     for (size_t i = 0; i < options->schema_count && status == EX_OK; i++)

@@ -11,9 +11,11 @@ static const char help[] =
     "Usage: freshet inspect FILE.avro [--count N]\n"
     "       freshet inspect --topic T [--brokers B] [--schema [ID=]FILE]... [OPTION]...\n"
     "       freshet inspect --checkpoint DIR|TOPIC [--config FILE [--key KEY]] [OPTION]...\n"
+    "       freshet inspect --redis KEY --config FILE\n"
     "Prints records as JSON lines: those of a container file, or those a topic holds now. Or\n"
     "reads all that is kept in a directory or topic of checkpoints, and says what each shard\n"
-    "would start from, and where anything is damaged.\n"
+    "would start from, and where anything is damaged. Or prints the row of an entity's key as it\n"
+    "is in Redis, whichever layout it has.\n"
     "\n"
     "  --brokers B        127.0.0.1:9092\n"
     "  --framing F        confluent (default), single_object or raw\n"
@@ -28,9 +30,9 @@ static const char help[] =
     "  --help             this text\n"
     "\n"
     "What cannot be decoded is printed as hexadecimal text beside the reason. Exit status: 0; 64\n"
-    "for wrong usage; 65 for a damaged file or checkpoint; 66 for a file that cannot be read, or\n"
-    "when there is no checkpoint or key; 69 when Kafka cannot be reached within 30 seconds; 78\n"
-    "when the configuration is wrong.\n";
+    "for wrong usage; 65 for a damaged file or checkpoint, or a row of other features; 66 for a\n"
+    "file that cannot be read, or when there is no checkpoint, key or row; 69 when Kafka or Redis\n"
+    "cannot be reached within 30 seconds; 78 when the configuration is wrong.\n";
 
 static bool parse_framing(const char *word, enum framing *framing)
 {
@@ -74,6 +76,9 @@ static bool parse_option(struct inspect_options *options, int option)
     case 'k':
         options->key = optarg;
         return optarg[0];
+    case 'r':
+        options->redis = optarg;
+        return optarg[0];
     case 'C':
         options->config = optarg;
         return true;
@@ -113,6 +118,7 @@ static bool parse(int argc, char **argv, struct inspect_options *options)
     static const struct option table[] = {
         {"topic", required_argument, NULL, 't'},
         {"checkpoint", required_argument, NULL, 'c'},
+        {"redis", required_argument, NULL, 'r'},
         {"key", required_argument, NULL, 'k'},
         {"config", required_argument, NULL, 'C'},
         {"brokers", required_argument, NULL, 'b'},
@@ -138,14 +144,18 @@ static bool parse(int argc, char **argv, struct inspect_options *options)
         options->file = argv[optind++];
     if (options->wants_help)
         return true;
-    int given = (options->file != NULL) + (options->topic != NULL) + (options->checkpoint != NULL);
+    int given = (options->file != NULL) + (options->topic != NULL) +
+                (options->checkpoint != NULL) + (options->redis != NULL);
     bool one = optind == argc && given == 1;
     if (!one)
-        fputs("freshet inspect: give one file, --topic or --checkpoint\n", stderr);
+        fputs("freshet inspect: give one file, --topic, --checkpoint or --redis\n", stderr);
     bool belong = !options->key || (options->checkpoint && options->config);
     if (!belong)
         fputs("freshet inspect: --key needs --checkpoint and --config\n", stderr);
-    return one && belong;
+    bool configured = !options->redis || options->config;
+    if (!configured)
+        fputs("freshet inspect: --redis needs --config\n", stderr);
+    return one && belong && configured;
 }
 
 int inspect_options_parse(int argc, char **argv, struct inspect_options *options)

@@ -13,9 +13,9 @@
 enum { INSPECT_PROPERTIES_MAX = 32 };
 
 struct inspect_options {
-    const char *file, *topic, *checkpoint; /* one of them, the others are NULL */
+    const char *file, *topic, *checkpoint, *redis; /* one of them, the others are NULL */
     const char *brokers, *from;
-    const char *key, *config; /* of a checkpoint; NULL: not given */
+    const char *key, *config; /* of a checkpoint or row; NULL: not given */
     const char *schemas[INSPECT_SCHEMAS_MAX];
     struct kafka_property properties[INSPECT_PROPERTIES_MAX];
     size_t schema_count, property_count;

@@ -1,18 +1,11 @@
 /* Rows as Avro: one record for all kinds; what a kind does not have is null. */
-#include <endian.h>
 #include <string.h>
 
-#include "decimal.h"
-#include "expect.h"
 #include "jsonscalar.h"
 #include "replay_row.h"
+#include "rowavro.h"
 #include "rowhash.h"
 #include "rowjson.h"
-
-static const char *const types[] = {
-    [VALUE_NULL] = "null",     [VALUE_BOOL] = "boolean",  [VALUE_LONG] = "long",
-    [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string", [VALUE_BYTES] = "bytes",
-};
 
 void replay_row_schema(const struct feature_set *set, enum value_type key, struct text *out)
 {
@@ -39,17 +32,7 @@ void replay_row_schema(const struct feature_set *set, enum value_type key, struc
              "\"boolean\"},{\"name\":\"count\",\"type\":\"long\"}]}]},"
              "{\"name\":\"features\",\"type\":[\"null\",{\"type\":\"record\",\"name\":"
              "\"features\",\"fields\":[", key == VALUE_BYTES ? "bytes" : "string");
-    for (int i = 0; i < set->count; i++) {
-        const struct feature *feature = &set->features[i];
-        const char *type = types[feature->kind.type];
-        text_printf(out, "%s{\"name\":\"%s\",\"type\":[\"null\",", i > 0 ? "," : "",
-                    feature->name);
-        text_printf(out,
-                    feature->is_list   ? "{\"type\":\"array\",\"items\":\"%s\"}]}"
-                    : feature->by >= 0 ? "{\"type\":\"map\",\"values\":\"%s\"}]}"
-                                       : "\"%s\"]}",
-                    type);
-    }
+    rowavro_fields(set, out);
     text_append_string(out, "]}]},{\"name\":\"v\",\"type\":[\"null\",\"string\"]}]}");
 }
 
@@ -84,80 +67,6 @@ static void put_time(struct event_time time, struct text *out)
     put_optional_long(time.ms != EVENT_TIME_MIN.ms, time.ms, out);
 }
 
-static void put_double(double number, struct text *out)
-{
-    uint64_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    bits = htole64(bits);
-    text_append(out, &bits, sizeof bits);
-}
-
-/* The key of a map: as in JSON, without the quotes and escapes. */
-static void put_group(const struct value *group, struct text *out)
-{
-    char digits[DECIMAL_MAX];
-    struct text name = {0};
-    if (group->type == VALUE_STRING) {
-        jsonscalar_put_bytes(out, group->s, group->len);
-    } else if (group->type == VALUE_LONG) {
-        jsonscalar_put_bytes(out, digits, decimal_format_long(digits, group->i));
-    } else if (group->type == VALUE_DOUBLE) {
-        jsonscalar_put_bytes(out, digits, decimal_format(digits, group->d));
-    } else if (group->type == VALUE_BOOL) {
-        put_string(group->i ? "true" : "false", out);
-    } else {
-        text_append_latin1(&name, group->s, group->len);
-        jsonscalar_put_bytes(out, name.data, name.len);
-    }
-    text_free(&name);
-}
-
-static void put_value(const struct value *value, enum value_type type, struct text *out);
-
-/* Of an array or a map: one block. */
-static void put_items(const struct value *value, enum value_type type, struct text *out)
-{
-    bool map = value->type == VALUE_MAP;
-    if (value->len > 0)
-        jsonscalar_put_long(out, value->len);
-    for (uint32_t i = 0; i < value->len; i++) {
-        if (map)
-            put_group(&value->items[2 * i], out);
-        put_value(&value->items[map ? 2 * i + 1 : i], type, out);
-    }
-    jsonscalar_put_long(out, 0);
-}
-
-/* In the type that the schema has for the feature. */
-static void put_value(const struct value *value, enum value_type type, struct text *out)
-{
-    switch ((enum value_type)value->type) {
-    case VALUE_BOOL:
-        text_append_char(out, value->i ? 1 : 0);
-        return;
-    case VALUE_LONG:
-        if (type == VALUE_DOUBLE)
-            put_double((double)value->i, out);
-        else
-            jsonscalar_put_long(out, value->i);
-        return;
-    case VALUE_DOUBLE:
-        put_double(value->d, out);
-        return;
-    case VALUE_STRING:
-    case VALUE_BYTES:
-        jsonscalar_put_bytes(out, value->s, value->len);
-        return;
-    case VALUE_LIST:
-    case VALUE_MAP:
-        put_items(value, type, out);
-        return;
-    case VALUE_NULL:
-        break;
-    }
-    unreachable("null has no bytes");
-}
-
 static void put_session(const struct effect_session *session, struct text *out)
 {
     if (!put_branch(session != NULL, out))
@@ -167,15 +76,6 @@ static void put_session(const struct effect_session *session, struct text *out)
     jsonscalar_put_long(out, session->last_ms);
     text_append_char(out, session->open ? 1 : 0);
     jsonscalar_put_long(out, session->events);
-}
-
-static void put_features(const struct row *row, struct text *out)
-{
-    if (!put_branch(row != NULL, out))
-        return;
-    for (int i = 0; i < row->set->count; i++)
-        if (put_branch(row->values[i].type != VALUE_NULL, out))
-            put_value(&row->values[i], row->set->features[i].kind.type, out);
 }
 
 void replay_row_avro(const struct replay_row *row, struct text *out)
@@ -199,7 +99,8 @@ void replay_row_avro(const struct replay_row *row, struct text *out)
     int64_t rev = row->session ? row->session->rev : row->row ? (int64_t)row->row->rev : 0;
     put_optional_long(row->session || row->row, rev, out);
     put_session(row->session, out);
-    put_features(row->row, out);
+    if (put_branch(row->row != NULL, out))
+        rowavro_features(row->row, out);
     if (put_branch(row->row != NULL, out)) {
         jsonscalar_put_long(out, ROWHASH_VERSION);
         rowjson_version(row->row->set->version, out);

@@ -13,16 +13,21 @@
 #include "shard.h"
 
 enum {
-    PAGE_KEYS = 256,      /* asked of a SCAN, and HGETALLs in flight together */
+    PAGE_KEYS = 256,      /* asked of a SCAN, and rows in flight together */
     PATIENCE_MS = 10000,  /* without a connection */
     TICK_MS = 50,
 };
+
+/* MGET, unlike GET, shows no string where there is another type. */
+static const char *const row_commands[] = {[ROWLAYOUT_HASH] = "HGETALL",
+                                           [ROWLAYOUT_PACKED] = "MGET"};
+static const char *const row_types[] = {[ROWLAYOUT_HASH] = "hash", [ROWLAYOUT_PACKED] = "string"};
 
 struct question {
     struct redis_request request; /* first, so that a request leads to its question */
     struct verify_redis *redis;
     struct text command;
-    const char *key; /* HGETALL: of the entity */
+    const char *key; /* of the entity, when its row is asked for */
     size_t key_len;
 };
 
@@ -31,7 +36,9 @@ struct verify_redis {
     uv_timer_t tick;
     const struct config *config;
     const struct feature_set *set;
-    struct rowhash rowhash;
+    struct rowname name;
+    enum rowlayout_kind kind; /* of the rows that are asked for */
+    struct rowpack_reader packed;
     struct redis *redis;
     uint64_t waiting_since_ms;
     struct question questions[PAGE_KEYS];
@@ -137,7 +144,7 @@ static void take_page(struct verify_redis *redis, const struct question *questio
     for (size_t i = 0; i < redis_reply_count(keys); i++) {
         size_t len;
         const char *key = redis_reply_text(redis_reply_item(keys, i), &len);
-        if (!rowhash_entity(&redis->rowhash, key, len, &key, &len))
+        if (!rowname_entity(&redis->name, key, len, &key, &len))
             continue;
         text_append(&redis->page, &len, sizeof len);
         text_append(&redis->page, key, len);
@@ -150,9 +157,9 @@ static bool next_page(struct verify_redis *redis)
     struct question *question = question_new(redis);
     char count[16];
     snprintf(count, sizeof count, "%d", PAGE_KEYS);
-    rowhash_pattern(&redis->rowhash, &pattern);
+    rowname_pattern(&redis->name, &pattern);
     resp_command(&question->command, "SCAN", redis->cursor, "MATCH", pattern.data, "COUNT", count,
-                 "TYPE", "hash", NULL);
+                 "TYPE", row_types[redis->kind], NULL);
     text_free(&pattern);
     text_clear(&redis->page);
     return ask(redis, take_page, NULL);
@@ -231,10 +238,40 @@ bool verify_redis_place(struct verify_redis *redis, uint64_t keys, uint64_t *las
 
 /* ---- rows ---- */
 
+/* A row whose fields come one after the other; it is added with the first. */
+struct taking {
+    struct verify_redis *redis;
+    const struct question *question;
+    struct verify_row *row;
+};
+
+static void take_field(void *context, const char *name, const char *value, size_t len)
+{
+    struct taking *taking = context;
+    const struct question *question = taking->question;
+    struct verify_rows *rows = taking->redis->into;
+    const struct feature_set *set = taking->redis->set;
+    if (!taking->row)
+        taking->row = verify_rows_add(rows, set, question->key, question->key_len);
+    verify_rows_put(rows, set, taking->row, name, value, len);
+}
+
 static void take_row(struct verify_redis *redis, const struct question *question,
                      const struct redis_reply *reply)
 {
-    verify_rows_add(redis->into, redis->set, question->key, question->key_len, reply);
+    struct taking taking = {redis, question, NULL};
+    size_t len, count = redis_reply_count(reply);
+    if (verify_rows_find(redis->into, question->key, question->key_len))
+        return; /* SCAN may show a key twice */
+    for (size_t i = 0; i + 1 < count; i += 2) {
+        const char *name = redis_reply_text(redis_reply_item(reply, i), NULL);
+        const char *value = redis_reply_text(redis_reply_item(reply, i + 1), &len);
+        if (name && value)
+            take_field(&taking, name, value, len);
+    }
+    const char *packed = count == 1 ? redis_reply_text(redis_reply_item(reply, 0), &len) : NULL;
+    if (packed)
+        rowpack_read(&redis->packed, packed, len, take_field, &taking);
 }
 
 static void ask_row(struct verify_redis *redis, const char *key, size_t len)
@@ -243,8 +280,8 @@ static void ask_row(struct verify_redis *redis, const char *key, size_t len)
     question->key = key;
     question->key_len = len;
     resp_array(&question->command, 2);
-    resp_bulk_string(&question->command, "HGETALL");
-    rowhash_append_key(&redis->rowhash, key, len, &question->command);
+    resp_bulk_string(&question->command, row_commands[redis->kind]);
+    rowname_append(&redis->name, key, len, &question->command);
 }
 
 bool verify_redis_rows(struct verify_redis *redis, uint64_t last, struct verify_rows *rows)
@@ -275,6 +312,19 @@ bool verify_redis_again(struct verify_redis *redis, const struct verify_key *key
         ask_row(redis, keys[i].key, keys[i].len);
         if (redis->count == PAGE_KEYS || i + 1 == count)
             ok = ask(redis, take_row, rows);
+    }
+    return ok;
+}
+
+bool verify_redis_find(struct verify_redis *redis, const char *key, size_t len,
+                       struct verify_rows *rows, enum rowlayout_kind *kind)
+{
+    static const enum rowlayout_kind kinds[] = {ROWLAYOUT_PACKED, ROWLAYOUT_HASH};
+    bool ok = true;
+    for (size_t i = 0; ok && rows->count == 0 && i < sizeof kinds / sizeof *kinds; i++) {
+        redis->kind = *kind = kinds[i];
+        ask_row(redis, key, len);
+        ok = ask(redis, take_row, rows);
     }
     return ok;
 }
@@ -350,7 +400,9 @@ struct verify_redis *verify_redis_open(const struct config *config,
     log_set_level(LOG_ERROR); /* what goes wrong is told in our own words */
     redis->config = config;
     redis->set = set;
-    rowhash_init(&redis->rowhash, set, config->redis_prefix, config->redis_key);
+    redis->kind = (enum rowlayout_kind)config->redis_layout;
+    rowname_init(&redis->name, config->redis_prefix, config->redis_key);
+    rowpack_reader_init(&redis->packed, set);
     uv_loop_init(&redis->loop);
     uv_timer_init(&redis->loop, &redis->tick);
     uv_timer_start(&redis->tick, on_tick, TICK_MS, TICK_MS);
@@ -367,7 +419,8 @@ void verify_redis_close(struct verify_redis *redis)
     for (size_t i = 0; i < PAGE_KEYS; i++)
         text_free(&redis->questions[i].command);
     text_free(&redis->page);
-    rowhash_fini(&redis->rowhash);
+    rowname_fini(&redis->name);
+    rowpack_reader_fini(&redis->packed);
     memory_free(redis);
 }
 

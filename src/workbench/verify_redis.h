@@ -1,5 +1,5 @@
 /* Reading what freshetd has written: its rows, and the own hashes of its shards. Each call waits
- * for its answers; only commands that read are sent (SCAN, HGETALL, HMGET, INFO, EXISTS). */
+ * for its answers; only commands that read are sent (SCAN, HGETALL or MGET, HMGET, INFO, EXISTS). */
 #ifndef FRESHET_VERIFY_REDIS_H
 #define FRESHET_VERIFY_REDIS_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "config.h"
-#include "rowhash.h"
+#include "rowlayout.h"
 #include "verify_rows.h"
 
 struct verify_redis;
@@ -39,6 +39,9 @@ struct verify_key {
 };
 bool verify_redis_again(struct verify_redis *redis, const struct verify_key *keys, size_t count,
                         struct verify_rows *rows);
+/* One row, of whichever layout; none is added when there is none. */
+bool verify_redis_find(struct verify_redis *redis, const char *key, size_t len,
+                       struct verify_rows *rows, enum rowlayout_kind *kind);
 bool verify_redis_own(struct verify_redis *redis, int32_t partition, struct verify_own *own);
 /* Keys that Redis has dropped since it runs, because of their TTL and for want of memory; 0 when
  * it does not say. */

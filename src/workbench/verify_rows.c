@@ -45,42 +45,9 @@ static const char *copy(struct verify_rows *rows, const char *bytes, size_t len)
     return text;
 }
 
-static void take_field(struct verify_rows *rows, const struct feature_set *set,
-                       struct verify_row *row, const char *name, const struct redis_reply *value)
-{
-    size_t len = 0;
-    const char *text = redis_reply_text(value, &len);
-    int feature = feature_set_find(set, name);
-    int64_t number;
-    if (!text)
-        return;
-    if (feature >= 0)
-        row->fields[feature] = (struct verify_field){copy(rows, text, len), (uint32_t)len};
-    else if (strcmp(name, "_as_of") == 0)
-        (void)redis_reply_long(value, &row->as_of_ms);
-    else if (strcmp(name, "_o") == 0)
-        (void)redis_reply_long(value, &row->offset);
-    else if (strcmp(name, "_p") == 0)
-        row->partition = redis_reply_long(value, &number) && number >= 0 && number <= INT32_MAX
-                             ? (int32_t)number
-                             : -1;
-    else if (strcmp(name, "_v") == 0)
-        row->version = copy(rows, text, len);
-    else if (strcmp(name, "_w") == 0)
-        row->warming = copy(rows, text, len);
-    else if (strcmp(name, "_rev") != 0)
-        row->stray = copy(rows, name, strlen(name));
-}
-
 struct verify_row *verify_rows_add(struct verify_rows *rows, const struct feature_set *set,
-                                   const char *key, size_t len, const struct redis_reply *reply)
+                                   const char *key, size_t len)
 {
-    size_t count = redis_reply_count(reply);
-    if (count == 0)
-        return NULL;
-    struct verify_row *known = verify_rows_find(rows, key, len);
-    if (known)
-        return known;
     size_t bytes = (size_t)set->count * sizeof(struct verify_field);
     struct verify_row *row = arena_alloc(&rows->arena, sizeof *row);
     *row = (struct verify_row){
@@ -88,6 +55,7 @@ struct verify_row *verify_rows_add(struct verify_rows *rows, const struct featur
         .key_len = (uint32_t)len,
         .partition = -1,
         .offset = -1,
+        .rev = -1,
         .as_of_ms = INT64_MIN,
         .version = "",
         .warming = "",
@@ -96,11 +64,6 @@ struct verify_row *verify_rows_add(struct verify_rows *rows, const struct featur
         .refused = FATE_NONE,
     };
     memset(row->fields, 0, bytes);
-    for (size_t i = 0; i + 1 < count; i += 2) {
-        const char *name = redis_reply_text(redis_reply_item(reply, i), NULL);
-        if (name)
-            take_field(rows, set, row, name, redis_reply_item(reply, i + 1));
-    }
     if (rows->count == rows->capacity) {
         rows->capacity = rows->capacity ? 2 * rows->capacity : 1024;
         rows->list = memory_resize(rows->list, rows->capacity * sizeof(struct verify_row *));
@@ -108,6 +71,32 @@ struct verify_row *verify_rows_add(struct verify_rows *rows, const struct featur
     keytable_insert(&rows->table, hash_bytes(key, len), rows->count);
     rows->list[rows->count++] = row;
     return row;
+}
+
+void verify_rows_put(struct verify_rows *rows, const struct feature_set *set,
+                     struct verify_row *row, const char *name, const char *value, size_t len)
+{
+    int feature = feature_set_find(set, name);
+    const char *text = copy(rows, value, len);
+    int64_t number;
+    if (feature >= 0)
+        row->fields[feature] = (struct verify_field){text, (uint32_t)len};
+    else if (strcmp(name, "_as_of") == 0)
+        (void)text_parse_long(text, &row->as_of_ms);
+    else if (strcmp(name, "_o") == 0)
+        (void)text_parse_long(text, &row->offset);
+    else if (strcmp(name, "_rev") == 0)
+        (void)text_parse_long(text, &row->rev);
+    else if (strcmp(name, "_p") == 0)
+        row->partition =
+            text_parse_long(text, &number) && number >= 0 && number <= INT32_MAX ? (int32_t)number
+                                                                                 : -1;
+    else if (strcmp(name, "_v") == 0)
+        row->version = text;
+    else if (strcmp(name, "_w") == 0)
+        row->warming = text;
+    else
+        row->stray = copy(rows, name, strlen(name));
 }
 
 /* ---- comparing ---- */

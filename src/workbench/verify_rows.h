@@ -11,7 +11,6 @@
 #include "feature.h"
 #include "keytable.h"
 #include "record.h"
-#include "redis_reply.h"
 #include "row.h"
 #include "text.h"
 
@@ -20,6 +19,7 @@ struct verify_row {
     uint32_t key_len;
     int32_t partition; /* _p; -1: none */
     int64_t offset;    /* _o; -1: none */
+    int64_t rev;       /* _rev; -1: none */
     int64_t as_of_ms;  /* _as_of; INT64_MIN: none */
     const char *version; /* _v; "": none */
     const char *warming; /* _w; "": none */
@@ -45,9 +45,12 @@ struct verify_rows {
 };
 
 void verify_rows_free(struct verify_rows *rows);
-/* From the reply to HGETALL; NULL: there is no such row (any more). A key is added once. */
+/* Adds a row without fields; the key is not there yet. */
 struct verify_row *verify_rows_add(struct verify_rows *rows, const struct feature_set *set,
-                                   const char *key, size_t len, const struct redis_reply *reply);
+                                   const char *key, size_t len);
+/* Puts a field into it, as layout hash shows it. */
+void verify_rows_put(struct verify_rows *rows, const struct feature_set *set,
+                     struct verify_row *row, const char *name, const char *value, size_t len);
 struct verify_row *verify_rows_find(const struct verify_rows *rows, const char *key, size_t len);
 
 /* A list of names with commas between them: of warming features. */

@@ -31,7 +31,7 @@ struct parts {
     struct row rows[SHARD_BATCH_KEYS];
     int row_count;
     struct shard_batch taken;
-    struct rowhash rowhash;
+    struct rowlayout layout;
     struct flush_batch flush;
 };
 
@@ -146,7 +146,7 @@ static void prepare_resp(struct parts *self)
     while (shard_batch_next(self->shard.shard, &self->taken, &self->shard.arena, 1, 0,
                             &self->rows[self->row_count]))
         self->row_count++;
-    rowhash_init(&self->rowhash, self->shard.model->set, "", "features:{key}");
+    rowlayout_init(&self->layout, ROWLAYOUT_HASH, self->shard.model->set, "", "features:{key}");
     flush_batch_init(&self->flush);
 }
 
@@ -160,7 +160,7 @@ static uint64_t run_resp(struct parts *self)
             sum += self->flush.args.len;
             flush_batch_begin(&self->flush, &terms);
         }
-        flush_batch_add(&self->flush, &self->rowhash, &self->rows[k % self->row_count]);
+        flush_batch_add(&self->flush, &self->layout, &self->rows[k % self->row_count]);
     }
     return sum * 31 + hash_bytes(self->flush.args.data, self->flush.args.len);
 }

@@ -19,6 +19,11 @@ def median_of(rows, key):
     return statistics.median(row[key] for row in rows)
 
 
+def redis_bytes(stage):
+    info = stage.redis_cli("INFO", "memory").splitlines()
+    return int(next(line for line in info if line.startswith("used_memory:"))[12:])
+
+
 def cheapest_call(topic):
     """B0 is the cheapest of the ways to take messages."""
     return min(CALLS, key=lambda call: topic.floor(call)["ns"])
@@ -60,7 +65,8 @@ def measured(stage, topic, daemon, start):
             "checkpoint_ns": share * 1e9 / grown["consumed"], "checkpoint_s": checkpoint,
             "C": grown["consumed"] / grown["event_rows"],
             "decay_per_event": grown["decay_rows"] / grown["consumed"],
-            "redis_us_per_row": redis_cpu * 1e6 / rows, "rows": rows, "wall_s": wall}
+            "redis_us_per_row": redis_cpu * 1e6 / rows, "rows": rows, "wall_s": wall,
+            "redis_us_per_event": redis_cpu * 1e6 / grown["consumed"]}
 
 
 def live_pair(stage, topic, daemon):
@@ -84,6 +90,7 @@ def stream(stage, load, options):
     """freshetd in a steady state, batch after batch, beside B0 on the same batch."""
     topic = Topic(stage, load, load.name)
     stage.redis_cli("FLUSHALL")
+    empty = redis_bytes(stage)
     pairs = []
     topic.grow(load.fill)
     with Daemon(stage, topic, stage.directory / load.name) as daemon:
@@ -99,12 +106,13 @@ def stream(stage, load, options):
         state = daemon.info()
         rss, peak = (memory_mb(daemon.process.pid, what) for what in ("VmRSS", "VmHWM"))
     return {"pairs": pairs, "call": call, "check": checked, "keys": int(state["keys"]),
+            "redis_bytes_per_key": (redis_bytes(stage) - empty) / int(state["keys"]),
             "bytes_per_event": floor["bytes"] / floor["messages"], "rss_mb": rss, "peak_mb": peak,
             "fates": {key[5:]: int(value) for key, value in state.items()
                       if key.startswith("fate_") and value != "0"},
             **{key: median_of(pairs, key) for key in
                ("ns", "floor_ns", "ratio", "C", "decay_per_event", "redis_us_per_row",
-                "checkpoint_ns", "checkpoint_s")}}
+                "redis_us_per_event", "checkpoint_ns", "checkpoint_s")}}
 
 
 def bounds(stage, load, options):

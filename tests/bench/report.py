@@ -95,6 +95,9 @@ def notes(result):
         found = result["overload"]
         yield (f"120 %: p99 {found['p99']:.0f} ms, caught up after {found['caught_up_s']:.1f} s, "
                f"{found['rss_before_mb']:.0f} MB before, {found['rss_after_mb']:.0f} after")
+    if "redis_bytes_per_key" in result:
+        yield (f"Redis: {result['redis_us_per_event']:.2f} us an event, "
+               f"{result['redis_bytes_per_key']:.0f} bytes a key")
     if "rows_per_key" in result:
         yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
     if len(result.get("fates", {})) > 1:

@@ -116,6 +116,11 @@ WORKLOADS = [
     Workload("latency", "From click to Redis, open loop, flush interval 10 ms, at 25, 50 and 75 % "
              "of the rate that this machine sustains, and at 120 %.", kind="latency",
              features="probe", fill=1_000_000, settings={"redis.flush_interval": "10ms"}),
+    Workload("packed", "Session and three features, one million users, rows packed.", target=2.6,
+             settings=PACKED),
+    Workload("shipped-packed", "The shipped features in a steady state, rows packed.",
+             features="shipped", users=20_000, fill=1_500_000, events=250_000,
+             span_s=6 * 86_400, thinking="15s", zipf=0.99, settings=PACKED),
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]

@@ -279,8 +279,8 @@ def test_dump_of_features(place):
 
 @pytest.mark.parametrize("arguments, words", [
     (["--dump", "all"], "write config, features,"),
-    (["--dump", "fates", "--format", "xml"], "write text, md, json, man or ini"),
-    (["--dump", "features", "--format", "avsc"], "redis.layout packed"),
+    (["--dump", "fates", "--format", "xml"], "write text, md, json, man, ini or avsc"),
+    (["--dump", "fates", "--format", "avsc"], "only --dump features"),
     (["--dump", "fates", "--format", "ini"], "only --dump config"),
     (["--dump", "features"], "needs a configuration"),
     (["--online"], "--online needs --check"),

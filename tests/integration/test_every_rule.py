@@ -37,9 +37,10 @@ def produce(topic, lines):
 
 
 @pytest.mark.parametrize("features", disorder.FEATURES)
-@pytest.mark.parametrize("seed", disorder.WORLDS)
-def test_every_rule(kafka, make_daemon, seed, features):
-    values = disorder.values_of(seed, features)
+@pytest.mark.parametrize(("seed", "layout"), [*((seed, "hash") for seed in disorder.WORLDS),
+                                              (1, "packed")])
+def test_every_rule(kafka, make_daemon, seed, layout, features):
+    values = {**disorder.values_of(seed, features), "redis.layout": layout}
     topic = Topic(kafka.bootstrap, partitions=disorder.PARTITIONS, retention_ms=-1)
     produce(topic, disorder.Stream(seed, Settings(values)).lines(EVENTS))
     daemon = make_daemon({**values, "schema.registry": ""}, topic=topic).start()

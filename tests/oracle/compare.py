@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import settings as settings_file
 from oracle import Oracle
-from rows_check import Checker, Difference
+from packed import fields_of
+from rows_check import Checker, Difference, Unreadable
 from sources import from_json_lines, from_kafka, progress
 
 SHOWN = 20
@@ -62,8 +63,9 @@ def connect(url, settings):
 class Store:
     """What Redis holds of one application."""
 
-    def __init__(self, client, prefix, template, app, topic):
-        self.client = client
+    def __init__(self, client, prefix, template, app, topic, packed=None):
+        """packed: the features, when rows have the layout packed."""
+        self.client, self.packed = client, packed
         before, _, after = template.partition("{key}")
         self.before, self.after = (prefix + before).encode(), after.encode()
         self.own_before = f"{prefix}freshet:{{{app}:{topic}:"
@@ -83,13 +85,22 @@ class Store:
                 yield name[len(self.before):len(name) - len(self.after)]
 
     def rows(self, keys):
-        """(key, fields); fields are None when there is no row or it is not a hash."""
+        """(key, fields); fields are empty when there is no row."""
         pipe = self.client.pipeline(transaction=False)
         for key in keys:
-            pipe.hgetall(self.before + key + self.after)
+            (pipe.hgetall if self.packed is None else pipe.get)(self.before + key + self.after)
         answers = pipe.execute(raise_on_error=False)
-        return [(key, answer if isinstance(answer, dict) else {b"(error)": b"%a" % answer})
-                for key, answer in zip(keys, answers)]
+        return [(key, self._fields(answer)) for key, answer in zip(keys, answers)]
+
+    def _fields(self, answer):
+        if answer is None or isinstance(answer, dict):
+            return answer or {}
+        try:
+            if self.packed is not None and isinstance(answer, bytes):
+                return fields_of(self.packed, answer)
+        except Unreadable as error:
+            answer = error
+        return {b"(error)": b"%a" % answer}
 
 
 def read_as_of(store, oracle, args, problems):
@@ -172,7 +183,8 @@ def compare_redis(oracle, args, settings):
     store = Store(connect(args.redis or settings["redis.url"], settings),
                   settings["redis.prefix"] if args.prefix is None else args.prefix,
                   settings["redis.key"], settings["kafka.group.id"],
-                  args.topic or settings["kafka.topic"])
+                  args.topic or settings["kafka.topic"],
+                  oracle.evaluator.features if settings["redis.layout"] == "packed" else None)
     problems, end = [], time.monotonic() + args.settle
     while True:
         problems.clear()

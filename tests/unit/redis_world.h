@@ -20,12 +20,15 @@
 #include <hiredis/hiredis.h>
 
 #include "redis_script.h"
-#include "rowhash.h"
+#include "rowlayout.h"
 
 enum { WORLD_LIMIT_MS = 20000, WORLD_ARGS_MAX = 32 };
 
 /* Two features: a count that is a long, a name that may be null. */
-static struct feature world_features[] = {{.name = "clicks"}, {.name = "last"}};
+static struct feature world_features[] = {
+    {.name = "clicks", .kind.type = VALUE_LONG, .by = -1},
+    {.name = "last", .kind.type = VALUE_STRING, .by = -1},
+};
 static const struct feature_set world_set = {
     .features = world_features, .count = 2, .version = 0xfeed};
 
@@ -38,7 +41,7 @@ struct world {
     uv_timer_t limit;
     bool too_late;
     struct redis *redis;
-    struct rowhash rowhash;
+    struct rowlayout layout;
     struct flush_batch batch;
     char own[64];
 
@@ -186,7 +189,7 @@ static inline int world_setup(void **state)
     uv_loop_init(&world->loop);
     uv_timer_init(&world->loop, &world->limit);
     world->limit.data = world;
-    rowhash_init(&world->rowhash, &world_set, "", "features:{key}");
+    rowlayout_init(&world->layout, ROWLAYOUT_HASH, &world_set, "", "features:{key}");
     flush_batch_init(&world->batch);
     *state = world;
     return 0;
@@ -211,7 +214,7 @@ static inline int world_teardown(void **state)
     uv_close((uv_handle_t *)&world->limit, NULL);
     uv_run(&world->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world->loop), 0); /* nothing was left open */
-    rowhash_fini(&world->rowhash);
+    rowlayout_fini(&world->layout);
     flush_batch_fini(&world->batch);
     rmdir(world->dir);
     free(world);
@@ -240,7 +243,8 @@ static inline enum redis_result world_acquire(struct world *world, const char *t
                                               const char *old_token, int64_t old_seq)
 {
     int before = world->answers;
-    struct acquire_terms terms = {world->own, token, old_token, old_seq};
+    const char *layout = world->layout.kind == ROWLAYOUT_HASH ? "hash" : "packed";
+    struct acquire_terms terms = {world->own, token, old_token, old_seq, layout};
     redis_acquire(world->redis, &terms, world_on_acquired, world);
     assert_int_equal(world->answers, before); /* never from within */
     WORLD_WAIT(world, world->answers > before);
@@ -261,7 +265,8 @@ static inline struct flush_terms world_terms(struct world *world, int64_t expect
 {
     return (struct flush_terms){.own_key = world->own, .token = "a",
                                 .expected_seq = expected_seq, .high_offset = 100,
-                                .as_of = {5000}, .ttl_ms = 3600000, .partition = 3};
+                                .as_of = {5000}, .ttl_ms = 3600000,
+                                .layout = world->layout.kind, .partition = 3};
 }
 
 /* A row with clicks = n and last = text (NULL: null). */
@@ -274,7 +279,7 @@ static inline void world_add(struct world *world, const char *key, int64_t click
     struct row row = {.key = key, .key_len = (uint32_t)strlen(key), .partition = 3,
                       .offset = 77, .as_of = {5000}, .set = &world_set, .values = values,
                       .whole = whole};
-    flush_batch_add(&world->batch, &world->rowhash, &row);
+    flush_batch_add(&world->batch, &world->layout, &row);
 }
 
 static inline enum redis_result world_flush(struct world *world)

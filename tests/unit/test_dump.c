@@ -99,7 +99,7 @@ static void every_dump(void **state)
     for (const char *const *name = dump_names; *name; name++) {
         for (const char *const *format = dump_formats; *format; format++) {
             struct text out = {0}, err = {0};
-            bool refused = strcmp(*name, "features") == 0 ||
+            bool refused = strcmp(*name, "features") == 0 || strcmp(*format, "avsc") == 0 ||
                            (strcmp(*format, "ini") == 0 && strcmp(*name, "config") != 0);
             assert_int_equal(dump_run(*name, *format, NULL, &out, &err), refused ? 64 : 0);
             assert_int_equal(err.len > 0, refused);

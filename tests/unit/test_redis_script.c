@@ -48,7 +48,7 @@ static void partial_whole_and_removed_rows(void **state)
     world_add(world, "u1", 1, NULL, false);
     world_add(world, "u2", 2, NULL, true);
     struct row removed = {.key = "u3", .key_len = 2, .set = &world_set, .removed = true};
-    flush_batch_add(&world->batch, &world->rowhash, &removed);
+    flush_batch_add(&world->batch, &world->layout, &removed);
     world_add(world, "u4", 4, NULL, false);
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
     assert_string_equal(world_do(world, "HEXISTS features:u1 last"), "0");
@@ -87,7 +87,7 @@ static void expiry_is_refreshed_on_demand(void **state)
                       .set = &world_set, .values = values, .expire = true};
     terms.expected_seq = 2;
     flush_batch_begin(&world->batch, &terms);
-    flush_batch_add(&world->batch, &world->rowhash, &row);
+    flush_batch_add(&world->batch, &world->layout, &row);
     world_flush(world);
     assert_true(atol(world_do(world, "PTTL features:u1")) > 1000000);
 }
@@ -99,7 +99,7 @@ static void largest_batch(void **state)
     struct flush_terms terms = world_terms(world, 0);
     flush_batch_begin(&world->batch, &terms);
     int rows = 0;
-    for (; !flush_batch_full(&world->batch, &world->rowhash); rows++) {
+    for (; !flush_batch_full(&world->batch, &world->layout); rows++) {
         char key[16];
         snprintf(key, sizeof key, "k%d", rows);
         world_add(world, key, rows, "a name", true);
@@ -243,37 +243,44 @@ static void scan_and_sweep(void **state)
     world_do(world, "HSET features:strange x 1");
     world_do(world, "HSET other:1 _p 3");
     world_do(world, "SET features:string 1");
+    for (char partition = 3; partition <= 4; partition++) { /* packed: as_of 1, then the partition */
+        char row[] = "\xc3\x01" "12345678" "\x02" "?" "more";
+        row[11] = (char)(2 * partition);
+        world_do(world, "SET features:p%d %b", partition, row, sizeof row - 1);
+    }
     struct walk walk = {.world = world, .cursor = "0"};
     do {
         walk.stepped = false;
         redis_scan(world->redis, walk.cursor, "features:*", on_scanned, &walk);
         WORLD_WAIT(world, walk.stepped);
     } while (strcmp(walk.cursor, "0") != 0);
-    assert_int_equal(walk.rows, 1001);
-    assert_int_equal(walk.rows_of_3, 500);
+    assert_int_equal(walk.rows, 1004); /* of any type */
+    assert_int_equal(walk.rows_of_3, 501);
 
     struct text keys = {0};
     static const char *const names[] = {"features:k0", "features:k1", "features:k3",
-                                        "features:string", "features:none"};
-    for (size_t i = 0; i < 5; i++)
-        rowhash_append_key(&world->rowhash, names[i] + 9, strlen(names[i] + 9), &keys);
+                                        "features:string", "features:none", "features:p3",
+                                        "features:p4"};
+    for (size_t i = 0; i < 7; i++)
+        rowname_append(&world->layout.name, names[i] + 9, strlen(names[i] + 9), &keys);
     struct sweep_terms terms = {world->own, "z", 0, 3};
     int before = world->answers;
-    redis_sweep(world->redis, &terms, &keys, 5, on_swept, world);
+    redis_sweep(world->redis, &terms, &keys, 7, on_swept, world);
     WORLD_WAIT(world, world->answers > before);
     assert_int_equal(world->swept.result, REDIS_RESULT_FENCED);
     terms.token = "a";
-    redis_sweep(world->redis, &terms, &keys, 5, on_swept, world);
+    redis_sweep(world->redis, &terms, &keys, 7, on_swept, world);
     WORLD_WAIT(world, world->answers > before + 1);
     assert_int_equal(world->swept.result, REDIS_RESULT_OK);
-    assert_int_equal(world->swept.deleted, 2);
+    assert_int_equal(world->swept.deleted, 3);
     /* It has the first number: sent again it finds another count. */
-    redis_sweep(world->redis, &terms, &keys, 5, on_swept, world);
+    redis_sweep(world->redis, &terms, &keys, 7, on_swept, world);
     WORLD_WAIT(world, world->answers > before + 2);
     assert_int_equal(world->swept.result, REDIS_RESULT_ROLLBACK);
     assert_int_equal(world_write(world, 1, "u1", 1), REDIS_RESULT_OK);
     assert_string_equal(world_do(world, "EXISTS features:k0"), "1");
-    assert_string_equal(world_do(world, "EXISTS features:k1"), "0");
+    assert_string_equal(world_do(world, "EXISTS features:k1 features:p3"), "0");
+    assert_string_equal(world_do(world, "EXISTS features:p4"), "1");
     text_free(&keys);
 }
 
@@ -294,7 +301,7 @@ static void own_key_of_a_stranger(void **state)
     WORLD_WAIT(world, world->answers > before);
     assert_int_equal(world->resynced, REDIS_RESULT_FENCED);
     struct text keys = {0};
-    rowhash_append_key(&world->rowhash, "u1", 2, &keys);
+    rowname_append(&world->layout.name, "u1", 2, &keys);
     struct sweep_terms terms = {world->own, "a", 1, 3};
     redis_sweep(world->redis, &terms, &keys, 1, on_swept, world);
     WORLD_WAIT(world, world->answers > before + 1);
@@ -337,7 +344,7 @@ static void foreign_rows_are_reported(void **state)
     world_add(world, "older", 2, NULL, false);
     world_add(world, "ours", 2, NULL, true);
     struct row removed = {.key = "gone", .key_len = 4, .set = &world_set, .removed = true};
-    flush_batch_add(&world->batch, &world->rowhash, &removed);
+    flush_batch_add(&world->batch, &world->layout, &removed);
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
     assert_int_equal(world->flushed.foreign_count, 3);
     assert_int_equal(world->flushed.foreign[0].index, 1);

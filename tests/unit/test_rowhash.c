@@ -1,4 +1,4 @@
-/* Rows as arguments of FLUSH: every type of value, whole, partial and removed rows, names. */
+/* Rows as arguments of FLUSH: every type of value, whole, partial and removed rows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -81,7 +81,7 @@ static void check(const struct row *row, struct rowhash_size size, const char *e
 {
     struct rowhash hash;
     struct text out = {0};
-    rowhash_init(&hash, &set, "", "features:{key}");
+    rowhash_init(&hash, &set);
     struct rowhash_size got = rowhash_append(&hash, row, &out);
     assert_int_equal(out.len, len);
     assert_memory_equal(out.data, expected, len);
@@ -140,41 +140,12 @@ static void long_texts_have_room(void **state)
     row.values = many;
     struct rowhash hash;
     struct text out = {0};
-    rowhash_init(&hash, &set, "", "{key}");
+    rowhash_init(&hash, &set);
     rowhash_append(&hash, &row, &out); /* under ASan: writes stay in the reserved room */
     assert_true(out.len > 4 * LEN + 4 * 2 * 6 * LEN);
     text_free(&out);
     rowhash_fini(&hash);
     free(zeros);
-}
-
-static void names_of_rows(void **state)
-{
-    (void)state;
-    struct rowhash hash;
-    struct text out = {0};
-    rowhash_init(&hash, &set, "shadow*", "f:{key}:row");
-    rowhash_append_key(&hash, "u1", 2, &out);
-    assert_string_equal(out.data, "$15\r\nshadow*f:u1:row\r\n");
-    text_clear(&out);
-    rowhash_name(&hash, "u1", 2, &out);
-    const char *key;
-    size_t len;
-    assert_true(rowhash_entity(&hash, out.data, out.len, &key, &len));
-    assert_int_equal(len, 2);
-    assert_memory_equal(key, "u1", 2);
-    assert_false(rowhash_entity(&hash, "shadow*f::row", 13, &key, &len));
-    assert_false(rowhash_entity(&hash, "shadow*f:row", 12, &key, &len));
-    assert_false(rowhash_entity(&hash, "live*f:u1:row", 13, &key, &len));
-    text_clear(&out);
-    rowhash_pattern(&hash, &out);
-    assert_string_equal(out.data, "shadow\\*f:*:row");
-    text_free(&out);
-    rowhash_fini(&hash);
-
-    assert_true(rowhash_template_ok("features:{key}"));
-    assert_false(rowhash_template_ok("features:"));
-    assert_false(rowhash_template_ok("{key}:{key}"));
 }
 
 int main(void)
@@ -184,7 +155,6 @@ int main(void)
         cmocka_unit_test(whole_row_replaces_and_expires),
         cmocka_unit_test(removed_row_is_a_code),
         cmocka_unit_test(long_texts_have_room),
-        cmocka_unit_test(names_of_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Layout `hash`: a row as the arguments of the FLUSH script, and the names of rows in Redis.
+/* Layout `hash`: a row as the arguments of the FLUSH script.
  *
  * A row is one Redis hash: a field a feature, and _as_of, _rev, _v, _p, _o, _w (design: redis).
  * In the script's arguments a row is
@@ -28,23 +28,16 @@ enum {
 /* The digits of a feature set's version, no terminator. */
 void rowhash_version(uint64_t version, char digits[ROWHASH_VERSION]);
 
-/* How rows of one feature set are named and written; the set must outlive it. */
+/* How rows of one feature set are written; the set must outlive it. */
 struct rowhash {
     const struct feature_set *set;
     struct text names;   /* each feature's name as a bulk string ... */
     uint32_t *name_ends; /* ... ending here */
-    char *key_head;      /* redis.prefix and what stands before {key} in redis.key */
-    char *key_tail;      /* what stands after it */
-    size_t key_head_len;
-    size_t key_tail_len;
     char version[ROWHASH_VERSION];
     struct text json;    /* of the list or map being written */
 };
 
-/* The template holds {key} exactly once: see rowhash_template_ok. */
-bool rowhash_template_ok(const char *key_template);
-void rowhash_init(struct rowhash *hash, const struct feature_set *set, const char *prefix,
-                  const char *key_template);
+void rowhash_init(struct rowhash *hash, const struct feature_set *set);
 void rowhash_fini(struct rowhash *hash);
 
 /* What a row takes of a script's budget. */
@@ -58,18 +51,10 @@ struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row, 
 /* No row of the set has more values than this. */
 uint32_t rowhash_values_max(const struct rowhash *hash);
 
-/* The Redis key of an entity: as a bulk string, and plain. */
-void rowhash_append_key(const struct rowhash *hash, const char *key, size_t len,
-                        struct text *out);
-void rowhash_name(const struct rowhash *hash, const char *key, size_t len, struct text *out);
-/* The entity's key within a Redis key; false when the Redis key is not one of ours. */
-bool rowhash_entity(const struct rowhash *hash, const char *redis_key, size_t redis_key_len,
-                    const char **key, size_t *len);
-/* The glob pattern for SCAN that matches every row. */
-void rowhash_pattern(const struct rowhash *hash, struct text *out);
-
 /* Appends a value that is not null as its field would show it: lists and maps as JSON. */
 void rowhash_append_value(const struct value *value, struct text *out);
+/* The same for a value within a list or map: texts in quotes. */
+void rowhash_append_item(const struct value *item, struct text *out);
 /* Appends a group of a map as the name of its member, in quotes. */
 void rowhash_append_name(const struct value *group, struct text *out);
 

@@ -32,7 +32,7 @@
 #include "model.h"
 #include "redis.h"
 #include "redis_script.h"
-#include "rowhash.h"
+#include "rowlayout.h"
 #include "rowlog.h"
 #include "shard.h"
 #include "writers.h"
@@ -234,7 +234,7 @@ struct engine {
     struct redis *redis;
     struct writers *writers;
     struct control *control; /* NULL: no socket is configured */
-    struct rowhash rowhash;
+    struct rowlayout layout;
     struct rowlog *rowlog; /* NULL: rows are not logged */
     enum engine_state state;
     struct mono_time started;

@@ -1,8 +1,8 @@
 /* A batch of rows for one shard, built as one call of the FLUSH script.
  *
  *     flush_batch_begin(batch, &terms);
- *     while (!flush_batch_full(batch, rowhash) && shard_batch_next(..., &row))
- *         flush_batch_add(batch, rowhash, &row);
+ *     while (!flush_batch_full(batch, layout) && shard_batch_next(..., &row))
+ *         flush_batch_add(batch, layout, &row);
  *     redis_flush(redis, batch, done, context);        (redis_script.h)
  *
  * Buffers are kept from batch to batch. A batch without rows is legal: it probes for loss. */
@@ -14,7 +14,7 @@
 
 #include "clock.h"
 #include "redis.h"
-#include "rowhash.h"
+#include "rowlayout.h"
 
 enum {
     FLUSH_BATCH_ROWS = 256,
@@ -30,6 +30,7 @@ struct flush_terms {
     int64_t high_offset;     /* hwm: the shard's last applied offset */
     struct event_time as_of; /* asm: the highest as_of in the batch */
     int64_t ttl_ms;          /* 0: rows do not expire */
+    enum rowlayout_kind layout;
     int32_t partition;
     bool check; /* compare each row's _p: a foreign row with a newer _as_of is left alone */
 };
@@ -43,7 +44,8 @@ struct flush_batch {
     struct redis_request request;
     struct text head; /* command, digest of the script, number of keys */
     struct text keys; /* the own hash, then the rows */
-    struct text args; /* the terms, then what rowhash wrote */
+    struct text args; /* the terms, then what the layout wrote */
+    enum rowlayout_kind layout;
     uint32_t rows;
     uint32_t values;
     uint32_t arguments;
@@ -55,8 +57,8 @@ void flush_batch_init(struct flush_batch *batch);
 void flush_batch_fini(struct flush_batch *batch); /* not while in flight */
 void flush_batch_begin(struct flush_batch *batch, const struct flush_terms *terms);
 /* No further row of this feature set may be added. */
-bool flush_batch_full(const struct flush_batch *batch, const struct rowhash *hash);
-void flush_batch_add(struct flush_batch *batch, struct rowhash *hash, const struct row *row);
+bool flush_batch_full(const struct flush_batch *batch, const struct rowlayout *layout);
+void flush_batch_add(struct flush_batch *batch, struct rowlayout *layout, const struct row *row);
 /* Completes the command with the script's digest and fills batch->request.parts. */
 void flush_batch_finish(struct flush_batch *batch, const char *sha);
 

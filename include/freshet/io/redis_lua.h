@@ -4,7 +4,8 @@
 
 enum redis_lua_id {
     REDIS_LUA_ACQUIRE,
-    REDIS_LUA_FLUSH,
+    REDIS_LUA_FLUSH_HASH, /* one a layout, in the order of enum rowlayout_kind */
+    REDIS_LUA_FLUSH_PACKED,
     REDIS_LUA_SET_RESYNC, /* MARK and DONE */
     REDIS_LUA_SWEEP,
     REDIS_LUA_SCAN,

@@ -30,6 +30,7 @@ struct acquire_terms {
     const char *token;
     const char *old_token; /* ctok, of a checkpoint or of our last ACQUIRE; NULL: none */
     int64_t old_seq;       /* cseq: acknowledged under it */
+    const char *layout;    /* of redis.layout: when rows have another, resync is set */
 };
 
 struct acquire_result {
