@@ -9,7 +9,7 @@
 #include "pool.h"
 #include "resp.h"
 
-enum { META_FIELDS = 6, CODE_DELETES = 1024, CODE_FLAGS = 4, PIECE = DECIMAL_MAX };
+enum { PLACE_FIELDS = 3, META_FIELDS = 6, CODE_COUNTS = 1024, CODE_FLAGS = 8, PIECE = DECIMAL_MAX };
 
 /* The names of the fields that are in every row, ready as bulk strings. */
 #define META_AS_OF "$6\r\n_as_of\r\n"
@@ -179,14 +179,19 @@ static size_t measure_row(const struct rowhash *hash, const struct row *row, uin
     return room;
 }
 
-static char *put_meta(char *p, const struct rowhash *hash, const struct row *row)
+/* Those that are in a delta, too. */
+static char *put_place(char *p, const struct row *row)
 {
     p = put_long(put(p, META_AS_OF, sizeof META_AS_OF - 1), row->as_of.ms);
     p = put_long(put(p, META_REV, sizeof META_REV - 1), (int64_t)row->rev);
+    return put_long(put(p, META_OFFSET, sizeof META_OFFSET - 1), row->offset);
+}
+
+static char *put_origin(char *p, const struct rowhash *hash, const struct row *row)
+{
     p = put(p, META_VERSION, sizeof META_VERSION - 1);
     p = resp_put_bulk(p, hash->version, sizeof hash->version);
     p = put_long(put(p, META_PARTITION, sizeof META_PARTITION - 1), row->partition);
-    p = put_long(put(p, META_OFFSET, sizeof META_OFFSET - 1), row->offset);
     if (row->warming) {
         p = put(p, META_WARMING, sizeof META_WARMING - 1);
         p = resp_put_bulk(p, row->warming, strlen(row->warming));
@@ -204,11 +209,12 @@ static char *put_name(char *p, const struct rowhash *hash, int feature)
     return p + len;
 }
 
-static char *put_values(char *p, struct rowhash *hash, const struct row *row)
+static char *put_values(char *p, struct rowhash *hash, const struct row *row,
+                        const struct rowdelta_change *change)
 {
     for (int i = 0; i < hash->set->count; i++) {
         const struct value *value = &row->values[i];
-        if (value->type == VALUE_NULL)
+        if (value->type == VALUE_NULL || (change && !rowdelta_has(change, i)))
             continue;
         p = put_name(p, hash, i);
         if (value->type == VALUE_DOUBLE)
@@ -226,33 +232,59 @@ static char *put_values(char *p, struct rowhash *hash, const struct row *row)
     return p;
 }
 
-static char *put_code(char *p, uint32_t sets, uint32_t deletes, uint32_t flags)
+struct code {
+    uint32_t adds, sets, deletes, flags;
+};
+
+static char *put_code(char *p, const struct code *code)
 {
-    return put_long(p, ((int64_t)sets * CODE_DELETES + deletes) * CODE_FLAGS + flags);
+    int64_t counts = ((int64_t)code->adds * CODE_COUNTS + code->sets) * CODE_COUNTS + code->deletes;
+    return put_long(p, counts * CODE_FLAGS + code->flags);
 }
 
-struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row, struct text *out)
+static struct code code_of_delta(const struct row *row, const struct rowdelta_change *change)
 {
-    expect(row->set == hash->set);
+    struct code code = {.adds = change->adds, .sets = PLACE_FIELDS, .flags = ROWHASH_DELTA};
+    for (int i = 0; i < row->set->count; i++) {
+        bool null = row->values[i].type == VALUE_NULL;
+        code.sets += rowdelta_has(change, i) && !null;
+        code.deletes += rowdelta_has(change, i) && null;
+    }
+    return code;
+}
+
+static struct code code_of(const struct row *row, uint32_t nulls)
+{
+    struct code code = {.flags = row->whole ? ROWHASH_REPLACE : 0};
+    code.sets = (uint32_t)row->set->count - nulls + META_FIELDS - (row->warming == NULL);
+    code.deletes = row->whole ? 0 : nulls;
+    return code;
+}
+
+struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row,
+                                   const struct rowdelta_change *change, struct text *out)
+{
+    expect(row->set == hash->set && !(change && row->whole));
     if (row->removed) {
-        char *code = text_reserve(out, RESP_BULK_OVERHEAD + DECIMAL_MAX);
-        resp_finish(out, put_code(code, 0, 0, ROWHASH_REPLACE));
+        static const struct code removed = {.flags = ROWHASH_REPLACE};
+        char *p = text_reserve(out, RESP_BULK_OVERHEAD + DECIMAL_MAX);
+        resp_finish(out, put_code(p, &removed));
         return (struct rowhash_size){.arguments = 1};
     }
     uint32_t nulls;
     char *p = text_reserve(out, measure_row(hash, row, &nulls));
-    uint32_t sets = (uint32_t)hash->set->count - nulls + META_FIELDS - (row->warming == NULL);
-    uint32_t deletes = row->whole ? 0 : nulls;
-    uint32_t flags = row->whole ? ROWHASH_REPLACE | ROWHASH_EXPIRE
-                                : (row->expire ? ROWHASH_EXPIRE : 0);
-    p = put_code(p, sets, deletes, flags);
-    p = put_meta(p, hash, row);
-    p = put_values(p, hash, row);
-    for (int i = 0; deletes > 0 && i < hash->set->count; i++)
-        if (row->values[i].type == VALUE_NULL)
+    struct code code = change ? code_of_delta(row, change) : code_of(row, nulls);
+    code.flags |= row->whole || row->expire ? ROWHASH_EXPIRE : 0;
+    p = put_place(put_code(p, &code), row);
+    if (!change)
+        p = put_origin(p, hash, row);
+    p = put_values(p, hash, row, change);
+    for (int i = 0; code.deletes > 0 && i < hash->set->count; i++)
+        if (row->values[i].type == VALUE_NULL && (!change || rowdelta_has(change, i)))
             p = put_name(p, hash, i);
     resp_finish(out, p);
-    return (struct rowhash_size){.arguments = 1 + 2 * sets + deletes, .values = sets + deletes};
+    return (struct rowhash_size){.arguments = 1 + 2 * code.sets + code.deletes,
+                                 .values = code.sets + code.deletes};
 }
 
 uint32_t rowhash_values_max(const struct rowhash *hash)

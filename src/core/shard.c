@@ -217,6 +217,15 @@ static void row_acknowledged(struct shard *shard, uint32_t handle, uint32_t epoc
     entity_drop_if_done(shard, handle);
 }
 
+const char *shard_batch_key(const struct shard *shard, const struct shard_batch *batch,
+                            uint32_t index, size_t *len)
+{
+    expect(index < (uint32_t)batch->count);
+    const struct entity *entity = entity_at(shard, batch->handles[index]);
+    *len = entity->key_len;
+    return entity_key(entity);
+}
+
 void shard_batch_end(struct shard *shard, struct shard_batch *batch, bool acknowledged)
 {
     for (int k = 0; k < batch->count; k++) {
@@ -225,10 +234,12 @@ void shard_batch_end(struct shard *shard, struct shard_batch *batch, bool acknow
         expect(entity->inflight > 0);
         entity->inflight--;
         shard->inflight_rows--;
-        if (acknowledged) {
+        if (acknowledged && !batch->differs[k]) {
             row_acknowledged(shard, handle, batch->epoch);
             continue;
         }
+        if (batch->differs[k])
+            entity->flags |= ENTITY_WHOLE;
         entity->expire_s = 0;
         enum entity_queue queue = batch->decay[k] ? QUEUE_DECAY : QUEUE_EVENT;
         bool takes_over = entity->queue == QUEUE_NONE ||

@@ -339,7 +339,7 @@ static void open_redis(struct engine *engine)
     };
     engine->redis = redis_open(engine->loop, &options);
     rowlayout_init(&engine->layout, (enum rowlayout_kind)config->redis_layout, engine->model->set,
-                   config->redis_prefix, config->redis_key);
+                   config->redis_prefix, config->redis_key, (size_t)config->redis_delta_memory);
     engine->ttl_ms = config_ttl_ms(config, engine->model->set);
 }
 

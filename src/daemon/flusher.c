@@ -65,6 +65,7 @@ static void on_acquired(void *context, const struct acquire_result *result)
         shard_resync(partition->shard);
         engine->totals.resyncs[partition->resync_cause]++;
     }
+    partition->history = ++engine->histories; /* others may have written meanwhile */
     partition->batches_since_check = ENGINE_CHECK_BATCHES; /* the first batch is checked */
     log_info("shard_acquired", "partition=%d known=%s hold=%lld seq=%lld resync=%s", partition->id,
              result->known ? "yes" : "no", (long long)lease->hold, (long long)result->seq,
@@ -197,14 +198,30 @@ static void count_batch(struct engine *engine, enum redis_result result)
     (*counters[result])++;
 }
 
-static void note_foreign(struct partition *partition, const struct flush_result *result)
+/* Rows that were not as they should be: of another partition, or gone. */
+static void note_found(struct partition *partition, struct flight *flight,
+                       const struct flush_result *result)
 {
-    if (result->foreign_count == 0)
+    struct engine *engine = partition->engine;
+    uint32_t foreign = 0;
+    int32_t other = -1;
+    for (uint32_t i = 0; i < result->found_count; i++) {
+        size_t len;
+        bool gone = result->found[i].partition < 0;
+        const char *key = shard_batch_key(partition->shard, &flight->batch,
+                                          result->found[i].index, &len);
+        rowdelta_forget(&engine->layout.delta, key, len);
+        flight->batch.differs[result->found[i].index] = gone;
+        engine->totals.rows_gone += gone;
+        foreign += !gone;
+        other = gone ? other : result->found[i].partition;
+    }
+    if (foreign == 0)
         return;
-    partition->foreign_rows += result->foreign_count;
-    partition->engine->totals.rows_foreign += result->foreign_count;
+    partition->foreign_rows += foreign;
+    engine->totals.rows_foreign += foreign;
     log_error("foreign_row", "partition=%d rows=%u other_partition=%d reason=%Q", partition->id,
-              result->foreign_count, result->foreign[0].partition,
+              foreign, other,
               "a key has events in two partitions: the topic is not partitioned by the entity key, "
               "or its partition count was changed");
 }
@@ -226,7 +243,9 @@ static void on_flushed(void *context, struct flush_batch *batch, const struct fl
         histogram_add(&engine->redis_write_us, mono_time_diff(now, flight->sent).ms * 1000);
         engine->totals.rows_written += (uint64_t)flight->batch.count;
         observe_latency(engine, flight);
-        note_foreign(partition, result);
+        note_found(partition, flight, result);
+    } else {
+        partition->history = ++engine->histories; /* what is in Redis now is not known */
     }
     if (partition->generation == flight->generation)
         partition_batch_ended(partition, result->result, result->seq);
@@ -279,6 +298,7 @@ static void send_batch(struct partition *partition, struct flight *flight)
         .as_of = flight->batch.as_of,
         .ttl_ms = engine->ttl_ms,
         .layout = engine->layout.kind,
+        .history = partition->history,
         .partition = partition->id,
     };
     terms.check = shard_has_rows(partition->shard) && check_due(partition);

@@ -59,18 +59,22 @@ static double watermark_lag(const struct engine *engine)
     return watermark.ms == INT64_MIN ? 0 : seconds(present_wall_ms() - watermark.ms);
 }
 
+static bool is_ready(const struct engine *engine)
+{
+    struct text why = {0};
+    bool ready = status_ready(engine, &why);
+    text_free(&why);
+    return ready;
+}
+
 static double engine_value(const struct scrape *scrape, enum metric_id id)
 {
     const struct engine *engine = scrape->engine;
-    struct text why = {0};
-    bool ready;
     switch (id) {
     case METRIC_UPTIME_SECONDS:
         return seconds(mono_time_diff(engine_now(engine), engine->started).ms);
     case METRIC_READY:
-        ready = status_ready(engine, &why);
-        text_free(&why);
-        return ready;
+        return is_ready(engine);
     case METRIC_CONSUMED:
         return (double)(engine->totals.consumed - engine->totals.dropped);
     case METRIC_IN_FLIGHT:
@@ -97,6 +101,8 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return (double)scrape->total.values_left_out;
     case METRIC_FUTURE_CLAMPED:
         return (double)scrape->total.future_clamped;
+    case METRIC_ROWS_GONE:
+        return (double)engine->totals.rows_gone;
     case METRIC_FOREIGN_KEY:
         return (double)engine->totals.rows_foreign;
     case METRIC_SESSIONS_OPEN:

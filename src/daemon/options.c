@@ -21,8 +21,8 @@ static const struct argp_option known[] = {
      "whether it is partitioned by event.key", 1},
     {"dump", OPTION_DUMP, "WHAT", 0, "Print config, features, operators, metrics, control or "
      "fates, and end", 2},
-    {"format", OPTION_FORMAT, "FORMAT", 0, "of --dump: text, md, json or man; ini for config; avsc (of rows in "
-     "redis.layout packed) for features", 2},
+    {"format", OPTION_FORMAT, "FORMAT", 0, "of --dump: text, md, json or man; ini for config; "
+     "avsc, the schema of rows in redis.layout packed, for features", 2},
     {0},
 };
 

@@ -26,6 +26,7 @@ void flush_batch_begin(struct flush_batch *batch, const struct flush_terms *term
     batch->rows = batch->values = 0;
     batch->arguments = TERMS;
     batch->layout = terms->layout;
+    batch->history = terms->history;
     resp_bulk_string(&batch->keys, terms->own_key);
     resp_bulk_string(&batch->args, terms->token);
     resp_bulk_long(&batch->args, terms->expected_seq);
@@ -49,7 +50,7 @@ void flush_batch_add(struct flush_batch *batch, struct rowlayout *layout, const 
 {
     expect(!flush_batch_full(batch, layout));
     rowname_append(&layout->name, row->key, row->key_len, &batch->keys);
-    struct rowhash_size size = rowlayout_append(layout, row, &batch->args);
+    struct rowhash_size size = rowlayout_append(layout, row, batch->history, &batch->args);
     batch->rows++;
     batch->values += size.values;
     batch->arguments += size.arguments;

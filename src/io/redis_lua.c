@@ -14,8 +14,8 @@
  * more than 53 bits are kept as the text they came in; Lua compares them as doubles. */
 #include "redis_lua.h"
 
-/* meta(key): partition and as_of of the row under the key, whatever layout it has; false when there is
- * none. A packed row begins with C3 01, a fingerprint of 8 bytes, as_of and partition (rowavro.h). */
+/* meta(key): partition and as_of of the row under the key, whatever layout it has; false when there
+ * is none. A packed row begins with C3 01, 8 bytes of fingerprint, as_of, partition (rowavro.h). */
 #define META                                                                                       \
     "local function long_at(row, at)\n" /* of Avro, never negative: 7 bits a byte, doubled */      \
     "    local n, unit = 0, 1\n"                                                                   \
@@ -34,8 +34,8 @@
     "    return string.format('%d', (long_at(row, at))), as_of\n"                                  \
     "end\n"
 
-/* What both layouts' FLUSH begin with. kept(k, as_of): the k-th row belongs to another partition and
- * is newer, so it is left alone; as_of false: the row is to be deleted. */
+/* What both layouts' FLUSH begin with. kept(k, as_of): the k-th row belongs to another partition
+ * and is newer, so it is left alone; as_of false: the row is to be deleted. */
 #define FLUSH_HEAD                                                                                 \
     "#!lua\n"                                                                                      \
     META                                                                                           \
@@ -69,8 +69,8 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
     /* ARGV: token, token of the checkpoint or '', seq acknowledged under that, layout.
      * Reply: hw, as (nil: unknown), rs, seq, TIME in ms.
      * The old owner's batches end where its successor took over: if fewer were applied than were
-     * acknowledged, Redis has lost some (by fail-over, FLUSHALL, an old RDB). Rows of another layout
-     * are all written again, too. */
+     * acknowledged, Redis has lost some (by fail-over, FLUSHALL, an old RDB). Rows of another
+     * layout are all written again, too. */
     [REDIS_LUA_ACQUIRE] =
         "#!lua\n"
         "local own = redis.pcall('HMGET', KEYS[1], 'hw', 'as', 'rs', 'seq', 'th', 'ly')\n"
@@ -94,7 +94,8 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
 
     /* KEYS[2..]: rows. ARGV: token, the seq it must find, hwm, asm, TTL in ms or 0, partition or ''
      * (do not check), then each row's arguments (rowhash.h).
-     * Reply: seq, TIME in ms, then (index, its partition) of each foreign row.
+     * Reply: seq, TIME in ms, then (index, its partition) of each foreign row, and (index, -1) of
+     * each row that was not there, or not as its delta said.
      * hw and as are written first, seq last: were a row refused, a higher hw without rows is
      * harmless, and the batch, which is sent again, finds the number it had. */
     [REDIS_LUA_FLUSH_HASH] =
@@ -102,28 +103,36 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "local at = 7\n"
         "for k = 2, #KEYS do\n"
         "    local key, code = KEYS[k], tonumber(ARGV[at])\n"
-        "    local sets, deletes = math.floor(code / 4096), math.floor(code / 4) % 1024\n"
-        "    local replace, expire = code % 2 == 1, code % 4 >= 2\n"
+        "    local flags, counts = code % 8, math.floor(code / 8)\n"
+        "    local deletes, sets = counts % 1024, math.floor(counts / 1024) % 1024\n"
+        "    local expire = flags % 4 >= 2\n"
         "    local last_set = at + 2 * sets\n"
         "    local write = partition == '' or not kept(k, sets > 0 and tonumber(ARGV[at + 2]))\n"
-        "    if write and replace then redis.call('DEL', key) end\n"
+        "    if write and flags % 2 == 1 then redis.call('DEL', key) end\n"
         "    if write and sets > 0 then\n"
-        "        local done = redis.pcall('HSET', key, unpack(ARGV, at + 1, last_set))\n"
+        "        local done, gone = redis.pcall('HSET', key, unpack(ARGV, at + 1, last_set)), 0\n"
         "        if type(done) == 'table' then\n"
         "            if not string.find(done.err, 'WRONGTYPE') then return done end\n"
         "            redis.call('DEL', key)\n" /* a stranger's value under a name of ours */
-        "            redis.call('HSET', key, unpack(ARGV, at + 1, last_set))\n"
+        "            done = redis.call('HSET', key, unpack(ARGV, at + 1, last_set))\n"
         "            expire = true\n"
         "        elseif deletes > 0 then\n"
-        "            redis.call('HDEL', key, unpack(ARGV, last_set + 1, last_set + deletes))\n"
+        "            gone = redis.call('HDEL', key,\n"
+        "                              unpack(ARGV, last_set + 1, last_set + deletes))\n"
         "        end\n"
-        "        if expire and ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end\n"
+        "        if flags >= 4 and (done ~= math.floor(counts / 1048576) or gone ~= deletes) then\n"
+        "            if done == sets then redis.call('DEL', key) end\n" /* a part is no row */
+        "            reply[#reply + 1] = k - 2\n"
+        "            reply[#reply + 1] = -1\n"
+        "        elseif expire and ttl ~= '0' then\n"
+        "            redis.call('PEXPIRE', key, ttl)\n"
+        "        end\n"
         "    end\n"
         "    at = last_set + deletes + 1\n"
         "end\n"
         FLUSH_TAIL,
 
-    /* The same for layout packed (rowpack.h). A row that is not there any more gets its TTL anew. */
+    /* The same for layout packed (rowpack.h). A row that is not there any more gets a TTL anew. */
     [REDIS_LUA_FLUSH_PACKED] =
         FLUSH_HEAD
         "for k = 2, #KEYS do\n"
@@ -169,7 +178,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "redis.call('HSET', KEYS[1], 'seq', own[2] + 1)\n"
         "return deleted\n",
 
-    /* ARGV: cursor, pattern, count. Reply: next cursor, then (key, its partition or nil) of each. */
+    /* ARGV: cursor, pattern, count. Reply: next cursor, then (key, partition or nil) of each. */
     [REDIS_LUA_SCAN] =
         "#!lua flags=no-writes\n"
         META

@@ -176,7 +176,7 @@ static void flush_answered(struct redis_request *request, enum redis_result stat
         result.seq = item_long(reply, 0, 0);
         result.time_ms = item_long(reply, 1, 0);
         for (size_t i = 2; i < redis_reply_count(reply); i += 2) {
-            result.foreign[result.foreign_count++] = (struct flush_foreign){
+            result.found[result.found_count++] = (struct flush_found){
                 .index = (uint32_t)item_long(reply, i, 0),
                 .partition = (int32_t)item_long(reply, i + 1, -1),
             };

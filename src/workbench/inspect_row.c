@@ -1,5 +1,5 @@
-/* What Redis has is shown, not what should be there: a value that is none of its feature's type is a
- * string. */
+/* What Redis has is shown, not what should be there: a value that is none of its feature's type is
+ * a string. */
 #include "inspect_row.h"
 
 #include <stdio.h>
@@ -43,8 +43,9 @@ static void put_row(const struct verify_row *row, const char *layout,
 {
     text_append_string(out, "{\"key\":");
     text_append_json_string(out, row->key, row->key_len);
-    text_printf(out, ",\"layout\":\"%s\",\"_as_of\":%lld,\"_p\":%d,\"_rev\":%lld,\"_o\":%lld,\"_v\":",
-                layout, (long long)row->as_of_ms, row->partition, (long long)row->rev,
+    text_printf(out, ",\"layout\":\"%s\",\"_as_of\":%lld,\"_p\":%d", layout,
+                (long long)row->as_of_ms, row->partition);
+    text_printf(out, ",\"_rev\":%lld,\"_o\":%lld,\"_v\":", (long long)row->rev,
                 (long long)row->offset);
     text_append_json_string(out, row->version, strlen(row->version));
     if (row->warming[0]) {

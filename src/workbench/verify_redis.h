@@ -1,5 +1,5 @@
 /* Reading what freshetd has written: its rows, and the own hashes of its shards. Each call waits
- * for its answers; only commands that read are sent (SCAN, HGETALL or MGET, HMGET, INFO, EXISTS). */
+ * for its answers; only commands that read are sent: SCAN, HGETALL or MGET, HMGET, INFO, EXISTS. */
 #ifndef FRESHET_VERIFY_REDIS_H
 #define FRESHET_VERIFY_REDIS_H
 

@@ -146,7 +146,8 @@ static void prepare_resp(struct parts *self)
     while (shard_batch_next(self->shard.shard, &self->taken, &self->shard.arena, 1, 0,
                             &self->rows[self->row_count]))
         self->row_count++;
-    rowlayout_init(&self->layout, ROWLAYOUT_HASH, self->shard.model->set, "", "features:{key}");
+    rowlayout_init(&self->layout, ROWLAYOUT_HASH, self->shard.model->set, "", "features:{key}",
+                   0);
     flush_batch_init(&self->flush);
 }
 

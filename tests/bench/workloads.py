@@ -77,6 +77,7 @@ PARTS = {
 }
 
 PACKED = {"redis.layout": "packed"}
+WHOLE = {"redis.delta_memory": "0"}     # no deltas
 
 WORKLOADS = [
     Workload("bounds", "B0 to B5: what reading, decoding, a table, rows and Redis cost at least.",
@@ -121,6 +122,9 @@ WORKLOADS = [
     Workload("shipped-packed", "The shipped features in a steady state, rows packed.",
              features="shipped", users=20_000, fill=1_500_000, events=250_000,
              span_s=6 * 86_400, thinking="15s", zipf=0.99, settings=PACKED),
+    Workload("shipped-whole", "The shipped features in a steady state, every field written.",
+             features="shipped", users=20_000, fill=1_500_000, events=250_000,
+             span_s=6 * 86_400, thinking="15s", zipf=0.99, settings=WHOLE),
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]

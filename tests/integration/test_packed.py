@@ -1,4 +1,4 @@
-"""Layout packed: rows are Avro strings of the same values, from the first click to a changed layout."""
+"""Layout packed: rows are Avro strings of the same values, also when the layout is changed."""
 import json
 import re
 import sys
@@ -83,7 +83,8 @@ def test_the_reader_example_runs(topic, make_daemon, redis):
 def test_rows_written_with_an_older_schema_are_read(topic, make_daemon):
     """As during the roll-out of a changed feature set."""
     schema = schema_of_any(make_daemon)
-    older = {**schema, "fields": [field for field in schema["fields"] if field["name"] != "ctr_24h"]}
+    older = {**schema, "fields": [field for field in schema["fields"]
+                                  if field["name"] != "ctr_24h"]}
     record = {field["name"]: None for field in older["fields"]}
     record.update(_as_of=1000, _p=1, _rev=0, _o=7, _v="0" * 16, clicks_5m=3)
     body = written(older, record)

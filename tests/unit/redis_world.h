@@ -189,7 +189,7 @@ static inline int world_setup(void **state)
     uv_loop_init(&world->loop);
     uv_timer_init(&world->loop, &world->limit);
     world->limit.data = world;
-    rowlayout_init(&world->layout, ROWLAYOUT_HASH, &world_set, "", "features:{key}");
+    rowlayout_init(&world->layout, ROWLAYOUT_HASH, &world_set, "", "features:{key}", 0);
     flush_batch_init(&world->batch);
     *state = world;
     return 0;

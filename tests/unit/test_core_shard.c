@@ -113,6 +113,39 @@ static void test_unacknowledged_rows_are_dirty_again(void **state)
     corekit_fini(&kit);
 }
 
+/* What Redis did not have is as good as unacknowledged, and needs the whole row. */
+static void test_rows_that_were_gone_are_written_whole(void **state)
+{
+    (void)state;
+    struct corekit kit;
+    start(&kit);
+    corekit_click(&kit, "a", base);
+    corekit_click(&kit, "b", base);
+    corekit_flush(&kit);
+    corekit_click(&kit, "a", base + 1);
+    corekit_click(&kit, "b", base + 1);
+    struct shard_batch batch;
+    begin(&kit, &batch);
+    assert_false(next_row(&kit, &batch, 1, 0).whole);
+    assert_false(next_row(&kit, &batch, 1, 0).whole);
+    size_t len;
+    assert_memory_equal(shard_batch_key(kit.shard, &batch, 1, &len), "b", 1);
+    assert_int_equal(len, 1);
+    batch.differs[1] = true;
+    shard_batch_end(kit.shard, &batch, true);
+    assert_int_equal(corekit_status(&kit).dirty, 1);
+    begin(&kit, &batch);
+    struct row row = next_row(&kit, &batch, 1, 10);
+    assert_memory_equal(row.key, "b", 1);
+    assert_true(row.whole && row.expire);
+    shard_batch_end(kit.shard, &batch, true);
+    corekit_click(&kit, "b", base + 2);
+    begin(&kit, &batch);
+    assert_false(next_row(&kit, &batch, 1, 0).whole);
+    shard_batch_end(kit.shard, &batch, true);
+    corekit_fini(&kit);
+}
+
 static void test_a_lost_row_keeps_the_older_since(void **state)
 {
     (void)state;
@@ -562,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_dirty_keys_coalesce),
         cmocka_unit_test(test_rows_say_where_they_come_from),
         cmocka_unit_test(test_unacknowledged_rows_are_dirty_again),
+        cmocka_unit_test(test_rows_that_were_gone_are_written_whole),
         cmocka_unit_test(test_a_lost_row_keeps_the_older_since),
         cmocka_unit_test(test_batches_have_a_bound),
         cmocka_unit_test(test_decay_waits_behind_events_and_takes_half),

@@ -4,7 +4,7 @@
 static void set_layout(struct world *world, enum rowlayout_kind kind)
 {
     rowlayout_fini(&world->layout);
-    rowlayout_init(&world->layout, kind, &world_set, "", "features:{key}");
+    rowlayout_init(&world->layout, kind, &world_set, "", "features:{key}", 0);
 }
 
 static int setup_packed(void **state)
@@ -48,7 +48,7 @@ static void rows_are_strings(void **state)
     world_add(world, "u2", 8, NULL, true);
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
     assert_int_equal(world->flushed.seq, 1);
-    assert_int_equal(world->flushed.foreign_count, 0);
+    assert_int_equal(world->flushed.found_count, 0);
     assert_string_equal(row_of(world, "features:u1"), COMMON "clicks=7;last=shoes;");
     assert_string_equal(row_of(world, "features:u2"), COMMON "clicks=8;");
     assert_string_equal(world_do(world, "HGET %s hw", world->own), "100");
@@ -142,13 +142,13 @@ static void foreign_rows_are_reported(struct world *world, enum rowlayout_kind t
     add_row(world, "gone", false, true);
     world_do(world, "SET features:fresh \xc3\x01" "short");
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
-    assert_int_equal(world->flushed.foreign_count, 3);
-    assert_int_equal(world->flushed.foreign[0].index, 1);
-    assert_int_equal(world->flushed.foreign[0].partition, 9);
-    assert_int_equal(world->flushed.foreign[1].index, 2);
-    assert_int_equal(world->flushed.foreign[1].partition, 8);
-    assert_int_equal(world->flushed.foreign[2].index, 4);
-    assert_int_equal(world->flushed.foreign[2].partition, 2147483647);
+    assert_int_equal(world->flushed.found_count, 3);
+    assert_int_equal(world->flushed.found[0].index, 1);
+    assert_int_equal(world->flushed.found[0].partition, 9);
+    assert_int_equal(world->flushed.found[1].index, 2);
+    assert_int_equal(world->flushed.found[1].partition, 8);
+    assert_int_equal(world->flushed.found[2].index, 4);
+    assert_int_equal(world->flushed.found[2].partition, 2147483647);
     static const char *const types[] = {"hash", "string"};
     assert_string_equal(world_do(world, "TYPE features:fresh"), types[ours]);
     assert_string_equal(world_do(world, "TYPE features:newer"), types[theirs]);

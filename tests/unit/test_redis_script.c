@@ -17,7 +17,7 @@ static void first_owner_writes_rows(void **state)
     world_add(world, "u2", 8, NULL, true);
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
     assert_int_equal(world->flushed.seq, 1);
-    assert_int_equal(world->flushed.foreign_count, 0);
+    assert_int_equal(world->flushed.found_count, 0);
     assert_true(world->flushed.time_ms >= world->acquired.time_ms);
     assert_string_equal(world_do(world, "HGET features:u1 clicks"), "7");
     assert_string_equal(world_do(world, "HGET features:u1 last"), "shoes");
@@ -243,7 +243,7 @@ static void scan_and_sweep(void **state)
     world_do(world, "HSET features:strange x 1");
     world_do(world, "HSET other:1 _p 3");
     world_do(world, "SET features:string 1");
-    for (char partition = 3; partition <= 4; partition++) { /* packed: as_of 1, then the partition */
+    for (char partition = 3; partition <= 4; partition++) { /* packed: as_of 1, partition */
         char row[] = "\xc3\x01" "12345678" "\x02" "?" "more";
         row[11] = (char)(2 * partition);
         world_do(world, "SET features:p%d %b", partition, row, sizeof row - 1);
@@ -346,12 +346,12 @@ static void foreign_rows_are_reported(void **state)
     struct row removed = {.key = "gone", .key_len = 4, .set = &world_set, .removed = true};
     flush_batch_add(&world->batch, &world->layout, &removed);
     assert_int_equal(world_flush(world), REDIS_RESULT_OK);
-    assert_int_equal(world->flushed.foreign_count, 3);
-    assert_int_equal(world->flushed.foreign[0].index, 1);
-    assert_int_equal(world->flushed.foreign[0].partition, 9);
-    assert_int_equal(world->flushed.foreign[1].index, 2);
-    assert_int_equal(world->flushed.foreign[1].partition, 8);
-    assert_int_equal(world->flushed.foreign[2].index, 4);
+    assert_int_equal(world->flushed.found_count, 3);
+    assert_int_equal(world->flushed.found[0].index, 1);
+    assert_int_equal(world->flushed.found[0].partition, 9);
+    assert_int_equal(world->flushed.found[1].index, 2);
+    assert_int_equal(world->flushed.found[1].partition, 8);
+    assert_int_equal(world->flushed.found[2].index, 4);
     assert_string_equal(world_do(world, "HGET features:fresh clicks"), "2");
     assert_string_equal(world_do(world, "HGET features:newer clicks"), "1");
     assert_string_equal(world_do(world, "HGET features:older clicks"), "2");

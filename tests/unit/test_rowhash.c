@@ -1,4 +1,4 @@
-/* Rows as arguments of FLUSH: every type of value, whole, partial and removed rows. */
+/* Rows as arguments of FLUSH: every type of value, whole, partial, removed rows and deltas. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,9 +63,10 @@ static struct row sample(void)
                         .as_of = {1700000000000}, .rev = 2, .set = &set, .values = values};
 }
 
+#define PLACE                                                                                      \
+    "$6\r\n_as_of\r\n$13\r\n1700000000000\r\n$4\r\n_rev\r\n$1\r\n2\r\n$2\r\n_o\r\n$7\r\n1234567\r\n"
 #define META                                                                                       \
-    "$6\r\n_as_of\r\n$13\r\n1700000000000\r\n$4\r\n_rev\r\n$1\r\n2\r\n"                            \
-    "$2\r\n_v\r\n$16\r\n0123456789abcdef\r\n$2\r\n_p\r\n$1\r\n3\r\n$2\r\n_o\r\n$7\r\n1234567\r\n"
+    PLACE "$2\r\n_v\r\n$16\r\n0123456789abcdef\r\n$2\r\n_p\r\n$1\r\n3\r\n"
 #define VALUES                                                                                     \
     "$5\r\ncount\r\n$2\r\n42\r\n$4\r\nmean\r\n$5\r\n19.99\r\n$4\r\nopen\r\n$1\r\n1\r\n"            \
     "$4\r\nlast\r\n$5\r\ncaf\xc3\xa9\r\n$4\r\nblob\r\n$3\r\n\0\r\n\r\n"                            \
@@ -76,13 +77,13 @@ static struct row sample(void)
     "$5\r\nflags\r\n$24\r\n{\"false\":-7,\"true\":\"\xc3\xbf\"}\r\n"
 #define EXPECTED(string) string, sizeof(string) - 1
 
-static void check(const struct row *row, struct rowhash_size size, const char *expected,
-                  size_t len)
+static void check_delta(const struct row *row, const struct rowdelta_change *change,
+                        struct rowhash_size size, const char *expected, size_t len)
 {
     struct rowhash hash;
     struct text out = {0};
     rowhash_init(&hash, &set);
-    struct rowhash_size got = rowhash_append(&hash, row, &out);
+    struct rowhash_size got = rowhash_append(&hash, row, change, &out);
     assert_int_equal(out.len, len);
     assert_memory_equal(out.data, expected, len);
     assert_int_equal(got.arguments, size.arguments);
@@ -92,16 +93,22 @@ static void check(const struct row *row, struct rowhash_size size, const char *e
     rowhash_fini(&hash);
 }
 
+static void check(const struct row *row, struct rowhash_size size, const char *expected,
+                  size_t len)
+{
+    check_delta(row, NULL, size, expected, len);
+}
+
 static void partial_row_deletes_nulls(void **state)
 {
     (void)state;
     struct row row = sample();
-    /* (15 sets * 1024 + 1 delete) * 4 + 0 */
+    /* (15 sets * 1024 + 1 delete) * 8 + 0 */
     check(&row, (struct rowhash_size){32, 16},
-          EXPECTED("$5\r\n61444\r\n" META VALUES "$7\r\nnothing\r\n"));
+          EXPECTED("$6\r\n122888\r\n" META VALUES "$7\r\nnothing\r\n"));
     row.expire = true;
     check(&row, (struct rowhash_size){32, 16},
-          EXPECTED("$5\r\n61446\r\n" META VALUES "$7\r\nnothing\r\n"));
+          EXPECTED("$6\r\n122890\r\n" META VALUES "$7\r\nnothing\r\n"));
 }
 
 static void whole_row_replaces_and_expires(void **state)
@@ -111,7 +118,23 @@ static void whole_row_replaces_and_expires(void **state)
     row.whole = true;
     row.warming = "mean,recent";
     check(&row, (struct rowhash_size){33, 16},
-          EXPECTED("$5\r\n65539\r\n" META "$2\r\n_w\r\n$11\r\nmean,recent\r\n" VALUES));
+          EXPECTED("$6\r\n131075\r\n" META "$2\r\n_w\r\n$11\r\nmean,recent\r\n" VALUES));
+}
+
+static void delta_has_what_changed(void **state)
+{
+    (void)state;
+    struct row row = sample();
+    row.warming = "mean";
+    struct rowdelta_change change = {.features = {1u << 1 | 1u << 3 | 1u << 7}, .adds = 1};
+    /* ((1 add * 1024 + 5 sets) * 1024 + 1 delete) * 8 + ROWHASH_DELTA */
+    check_delta(&row, &change, (struct rowhash_size){12, 6},
+                EXPECTED("$7\r\n8429580\r\n" PLACE "$4\r\nmean\r\n$5\r\n19.99\r\n"
+                         "$4\r\nlast\r\n$5\r\ncaf\xc3\xa9\r\n$7\r\nnothing\r\n"));
+    row.expire = true;
+    change = (struct rowdelta_change){0};
+    /* 3 sets * 1024 * 8 + ROWHASH_DELTA + ROWHASH_EXPIRE */
+    check_delta(&row, &change, (struct rowhash_size){7, 3}, EXPECTED("$5\r\n24582\r\n" PLACE));
 }
 
 static void removed_row_is_a_code(void **state)
@@ -141,7 +164,7 @@ static void long_texts_have_room(void **state)
     struct rowhash hash;
     struct text out = {0};
     rowhash_init(&hash, &set);
-    rowhash_append(&hash, &row, &out); /* under ASan: writes stay in the reserved room */
+    rowhash_append(&hash, &row, NULL, &out); /* under ASan: writes stay in the reserved room */
     assert_true(out.len > 4 * LEN + 4 * 2 * 6 * LEN);
     text_free(&out);
     rowhash_fini(&hash);
@@ -153,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(partial_row_deletes_nulls),
         cmocka_unit_test(whole_row_replaces_and_expires),
+        cmocka_unit_test(delta_has_what_changed),
         cmocka_unit_test(removed_row_is_a_code),
         cmocka_unit_test(long_texts_have_room),
     };

@@ -1,4 +1,4 @@
-/* Layout packed: the bytes of every type of value, and that reading gives what layout hash shows. */
+/* Layout packed: the bytes of every type of value; reading gives what layout hash shows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +98,10 @@ static void bytes_of_a_record(void **state)
     static const struct value pair[] = {{.s = "k", .len = 1, .type = VALUE_STRING},
                                         {.i = 300, .type = VALUE_LONG}};
     static const struct value some[] = {
-        {.i = -2, .type = VALUE_LONG}, {.type = VALUE_NULL}, {.items = pair, .len = 1, .type = VALUE_MAP}};
+        {.i = -2, .type = VALUE_LONG},
+        {.type = VALUE_NULL},
+        {.items = pair, .len = 1, .type = VALUE_MAP},
+    };
     struct feature_set three = {.features = few, .count = 3, .version = 0xfeed};
     struct row row = {.partition = 5, .offset = 64, .as_of = {-1}, .rev = 1, .set = &three,
                       .values = some, .warming = "n"};

@@ -3,11 +3,14 @@
  * A row is one Redis hash: a field a feature, and _as_of, _rev, _v, _p, _o, _w (design: redis).
  * In the script's arguments a row is
  *     code, (field, value) x sets, field x deletes      all bulk strings, with
- *     code = (sets * 1024 + deletes) * 4 + flags        ROWHASH_REPLACE, ROWHASH_EXPIRE
+ *     code = ((adds * 1024 + sets) * 1024 + deletes) * 8 + flags        see enum rowhash_flag
  * Null features are deletes, unless the row is whole: then the hash is replaced (and expires anew,
  * as DEL forgets the TTL). A removed row has neither sets nor deletes, only ROWHASH_REPLACE. The
  * first pair is always _as_of (FLUSH looks at it). _w goes away with a whole row only: when
- * features stop warming, rows become whole. */
+ * features stop warming, rows become whole.
+ * A delta has only _as_of, _rev, _o and the features that have changed. It says how many of its
+ * sets are new fields; all its deletes are of fields that are there: FLUSH compares both with what
+ * Redis says it did, and so notices rows that are gone. */
 #ifndef FRESHET_ROWHASH_H
 #define FRESHET_ROWHASH_H
 
@@ -17,13 +20,15 @@
 
 #include "feature.h"
 #include "row.h"
+#include "rowdelta.h"
 #include "text.h"
 
-enum {
+enum rowhash_flag {
     ROWHASH_REPLACE = 1, /* DEL before anything else */
     ROWHASH_EXPIRE = 2,  /* PEXPIRE at the end */
-    ROWHASH_VERSION = 16, /* hexadecimal digits of _v */
+    ROWHASH_DELTA = 4,   /* adds and deletes are compared */
 };
+enum { ROWHASH_VERSION = 16 }; /* hexadecimal digits of _v */
 
 /* The digits of a feature set's version, no terminator. */
 void rowhash_version(uint64_t version, char digits[ROWHASH_VERSION]);
@@ -46,8 +51,10 @@ struct rowhash_size {
     uint32_t values;    /* fields set or deleted */
 };
 
-/* Appends the row's arguments. */
-struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row, struct text *out);
+/* Appends the row's arguments. change: what has changed since the row was last written; NULL: that
+ * is not known, or the row is whole. */
+struct rowhash_size rowhash_append(struct rowhash *hash, const struct row *row,
+                                   const struct rowdelta_change *change, struct text *out);
 /* No row of the set has more values than this. */
 uint32_t rowhash_values_max(const struct rowhash *hash);
 

@@ -73,6 +73,9 @@ struct shard_batch {
      * of decay, the as_of at which it changed. INT64_MAX: written for another reason. */
     int64_t since_ms[SHARD_BATCH_KEYS];
     bool decay[SHARD_BATCH_KEYS];
+    /* Set by the shell: the row was not in Redis any more, or not as it had been written. It
+     * becomes dirty again, and whole. */
+    bool differs[SHARD_BATCH_KEYS];
     int count;
     int limit;      /* SHARD_BATCH_KEYS or less, by SHARD_BATCH_VALUES */
     int decay_left; /* rows of decay this batch may still take */
@@ -88,6 +91,9 @@ void shard_batch_begin(struct shard *shard, struct shard_batch *batch);
  * expire_now_s: seconds of the monotonic clock, for the TTL; ttl_s: 0 = rows do not expire. */
 bool shard_batch_next(struct shard *shard, struct shard_batch *batch, struct arena *arena,
                       uint32_t expire_now_s, uint32_t ttl_s, struct row *row);
+/* The key of the index-th row. */
+const char *shard_batch_key(const struct shard *shard, const struct shard_batch *batch,
+                            uint32_t index, size_t *len);
 /* acknowledged: the rows are in Redis; else (refused, lost, unknown) they are dirty again. */
 void shard_batch_end(struct shard *shard, struct shard_batch *batch, bool acknowledged);
 

@@ -158,6 +158,7 @@ struct partition {
     /* rows */
     uint64_t generation; /* of the lease: replies to an earlier token change nothing */
     enum resync_cause resync_cause; /* of the next ACQUIRE, should it need one */
+    uint64_t history; /* of what is written; see rowdelta.h */
     struct flight flights[ENGINE_FLIGHTS];
     int flights_busy;
     struct mono_time last_flush;
@@ -205,7 +206,7 @@ struct engine_totals {
     uint64_t fates[FATE_COUNT_OF];
     uint64_t rejects_sent, rejects_stored, rejects_failed;
     uint64_t batches_ok, batches_refused, batches_unknown, batches_fenced, batches_rollback;
-    uint64_t rows_written, rows_foreign, rows_swept;
+    uint64_t rows_written, rows_foreign, rows_gone, rows_swept;
     uint64_t resyncs[RESYNC_CAUSES];
     uint64_t rebalances, kafka_troubles, commits, commit_failures;
     uint64_t identity_violations, offset_resets, rebuilds;
@@ -235,6 +236,7 @@ struct engine {
     struct writers *writers;
     struct control *control; /* NULL: no socket is configured */
     struct rowlayout layout;
+    uint64_t histories;   /* begun by all partitions; see rowdelta.h */
     struct rowlog *rowlog; /* NULL: rows are not logged */
     enum engine_state state;
     struct mono_time started;

@@ -31,6 +31,7 @@ struct flush_terms {
     struct event_time as_of; /* asm: the highest as_of in the batch */
     int64_t ttl_ms;          /* 0: rows do not expire */
     enum rowlayout_kind layout;
+    uint64_t history; /* of rowdelta.h: rows that were written under it are as they were written */
     int32_t partition;
     bool check; /* compare each row's _p: a foreign row with a newer _as_of is left alone */
 };
@@ -46,6 +47,7 @@ struct flush_batch {
     struct text keys; /* the own hash, then the rows */
     struct text args; /* the terms, then what the layout wrote */
     enum rowlayout_kind layout;
+    uint64_t history;
     uint32_t rows;
     uint32_t values;
     uint32_t arguments;

@@ -46,18 +46,19 @@ typedef void redis_acquire_done(void *context, const struct acquire_result *resu
 void redis_acquire(struct redis *redis, const struct acquire_terms *terms,
                    redis_acquire_done *done, void *context);
 
-/* A row that another partition wrote: index in the order of flush_batch_add. */
-struct flush_foreign {
+/* A row that another partition wrote, or (-1) that must be written whole: it was not in Redis any
+ * more, or not as it had been written. index in the order of flush_batch_add. */
+struct flush_found {
     uint32_t index;
-    int32_t partition; /* the other one */
+    int32_t partition; /* the other one, or -1 */
 };
 
 struct flush_result {
     enum redis_result result; /* the rest is set only when it is OK */
     int64_t seq;              /* the batch's number */
     int64_t time_ms;          /* Redis TIME */
-    uint32_t foreign_count;   /* only of a checking batch */
-    struct flush_foreign foreign[FLUSH_BATCH_ROWS];
+    uint32_t found_count;
+    struct flush_found found[FLUSH_BATCH_ROWS];
 };
 /* The batch must not be touched until its done. */
 void redis_flush(struct redis *redis, struct flush_batch *batch, flush_batch_done *done,
