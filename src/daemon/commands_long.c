@@ -56,6 +56,8 @@ static void end_checkpoint(struct engine *engine, const struct command_wait *wai
 
 static bool is_resync_over(const struct engine *engine, const struct command_wait *wait)
 {
+    if (!engine->assigned)
+        return false; /* a rebalance: it is not known yet which partitions stay */
     for (int k = 0; k < engine->partition_count; k++) {
         const struct partition *partition = engine->partitions[k];
         if (asked(wait, partition) && (rebuild_pending(partition) ||

@@ -177,6 +177,33 @@ def test_the_command_while_events_come(short, topic, redis, directory):
     daemon.terminate()
 
 
+def test_a_rebalance_in_the_middle(short, topic):
+    """What stays goes on where it was; what goes is begun anew by whoever has it then."""
+    one = short(name="a").start()
+    shop(topic, 4000, seed=7, span_ms=52 * MINUTE)
+    one.wait_caught_up()
+    one.control("PAUSE")
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(one.control("REBUILD", timeout=120)))
+    asking.start()
+    one.wait(lambda: one.log_text().count("event=rebuild_begins") == 4, what="both begin anew")
+    before = one.control("STATUS")
+    assert before.count("not proven yet, nothing is written, 0 of") == 2, before
+    two = short(name="b").start()
+    two.wait(lambda: two.metric("freshet_partitions_assigned") == 1, 60, "a partition for each")
+    one.wait(lambda: one.metric("freshet_partitions_assigned") == 1, what="the other one stays")
+    assert one.control("STATUS").count("not proven yet, nothing is written, 0 of") == 1
+    assert not answers
+    one.control("RESUME")
+    asking.join()
+    assert re.fullmatch(r"partition \d from offset \d+, record time \S+: proven", answers[0])
+    assert one.log_text().count("event=rebuild_begins") == 4    # it was not looked up again
+    one.wait_caught_up(others=[two])
+    one.assert_equal()
+    one.terminate()
+    two.terminate()
+
+
 def test_turned_away_keys_prove_nothing(short, kafka, redis, directory):
     topic = Topic(kafka.bootstrap, partitions=1)
     shop(topic, 4000, seed=6, span_ms=52 * MINUTE, users=200)
