@@ -5,7 +5,7 @@ import json
 import statistics
 import time
 
-from latency import latency
+from latency import drain, latency
 from stage import BIN, Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run, run_part
 from workloads import PARTS, features_text
 
@@ -208,4 +208,4 @@ def memory(stage, load, options):
 
 
 KINDS = {function.__name__: function
-         for function in (stream, bounds, backlog, parts, memory, latency)}
+         for function in (stream, bounds, backlog, parts, memory, latency, drain)}

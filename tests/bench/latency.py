@@ -1,6 +1,7 @@
 """Freshness at a rate: from the intended time of a click to its value in Redis, open loop."""
 import json
 import statistics
+import threading
 import time
 
 from stage import BIN, Daemon, Topic, Wrong, memory_mb, run
@@ -12,6 +13,7 @@ SUSTAINED_MS = 500      # p99 below it: the rate is sustained
 SHARES = (0.25, 0.5, 0.75)
 HICCUP_MS = 10          # a run counts if p99.9 of the hiccups is below ...
 BUSY = 0.7              # ... and the machine was no busier
+DRAIN_WINDOW_S, DRAIN_AHEAD_S, DRAIN_S = 120, 3, 30   # of features "drain"
 PAST_MS = 600_000       # the first records are that old
 WANTED = {"p50": 8, "p99": 20, "p999": 50}      # at half load
 
@@ -94,3 +96,40 @@ def latency(stage, load, options):
             "latency": {share: runs and {key: statistics.median(run[key] for run in runs)
                                          for key in ("p50", "p99", "p999", "hiccup_p999", "busy")}
                         for share, runs in counted.items()}}
+
+
+def watch_decay(daemon, until, seen):
+    """Notes the time and the number of decay rows written whenever it has grown."""
+    while not until.wait(0.2):
+        rows = int(daemon.info().get("decay_rows", 0))
+        if not seen or rows > seen[-1][1]:
+            seen.append((time.monotonic(), rows))
+
+
+def drain(stage, load, options):
+    """Every key has an event in one pane; clicks go on while that pane leaves the window of all."""
+    topic = Topic(stage, load, load.name)
+    stage.redis_cli("FLUSHALL")
+    topic.end_ms = int(time.time() * 1000)
+    topic.grow(load.fill)
+    with Daemon(stage, topic, stage.directory / load.name) as daemon:
+        keys = int(daemon.settle(topic.records)["keys"])
+        wait_s = topic.end_ms / 1000 + DRAIN_WINDOW_S - DRAIN_AHEAD_S - time.time()
+        if wait_s < 0:
+            raise Wrong(f"filling took {-wait_s:.0f} s too long: the pane has left the window")
+        options.say(f"{load.name}: {keys} keys, waiting {wait_s:.0f} s for their pane to end")
+        time.sleep(wait_s)
+        until, seen = threading.Event(), []
+        watcher = threading.Thread(target=watch_decay, args=(daemon, until, seen))
+        watcher.start()
+        try:
+            found = load_for(stage, topic, load.rate, DRAIN_S)
+        finally:
+            until.set()
+            watcher.join()
+        rows = seen[-1][1] - seen[0][1]
+        if rows < keys / 2:
+            raise Wrong(f"only {rows} rows of decay for {keys} keys: the pane was not seen to end")
+        return {"keys": keys, "check": daemon.verify(), "drain": {
+            **found, "rows": rows, "seconds": seen[-1][0] - seen[1][0],
+            "discarded": discarded(found)}}

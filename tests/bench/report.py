@@ -98,6 +98,11 @@ def notes(result):
     if "redis_bytes_per_key" in result:
         yield (f"Redis: {result['redis_us_per_event']:.2f} us an event, "
                f"{result['redis_bytes_per_key']:.0f} bytes a key")
+    if "drain" in result:
+        found = result["drain"]
+        yield (f"{found['rows']} rows of decay in {found['seconds']:.1f} s; meanwhile event rows "
+               f"p50 {found['p50']:.1f}, p99 {found['p99']:.1f} ms" +
+               (f" (does not count: {found['discarded']})" if found["discarded"] else ""))
     if "rows_per_key" in result:
         yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
     if len(result.get("fates", {})) > 1:

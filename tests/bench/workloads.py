@@ -59,6 +59,8 @@ FEATURES = {
     "counts": "[feature session_events]\nop = session_event_count\n",
     "session": SESSION,
     "probe": SESSION + "[feature probe]\nop = last(price)\nover = session\n",
+    "drain": SESSION + "[feature probe]\nop = last(price)\nover = session\n"
+             "[feature clicks_2m]\nop = count\nover = 2m\n",
     "windows-1": windows(1),
     "windows-6": windows(6),
     "windows-12x5": windows(12, ("count", "sum", "mean", "min", "max")),
@@ -125,6 +127,10 @@ WORKLOADS = [
     Workload("shipped-whole", "The shipped features in a steady state, every field written.",
              features="shipped", users=20_000, fill=1_500_000, events=250_000,
              span_s=6 * 86_400, thinking="15s", zipf=0.99, settings=WHOLE),
+    Workload("drain", "A million users have clicked within one second; two minutes later all "
+             "their counts change, and rows of events must not wait.", kind="drain",
+             features="drain", fill=1_500_000, events=1_500_000, span_s=1, rate=5_000,
+             settings={"redis.flush_interval": "10ms"}),
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]
