@@ -228,6 +228,9 @@ void kafka_assign(struct kafka *kafka, const struct kafka_offset *starts, size_t
 {
     rd_kafka_topic_partition_list_t *list = offset_list(kafka, starts, count);
     assignment_changes(kafka);
+    /* Also what we do not think paused: around a rebalance a resume can be lost in librdkafka, and
+     * the partition would stand still for good. Nothing is assigned now that could outdate it. */
+    rd_kafka_resume_partitions(kafka->rk, list);
     rd_kafka_resp_err_t error = rd_kafka_assign(kafka->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error)

@@ -1,4 +1,5 @@
 /* The Kafka client on librdkafka's mock cluster: assignment, order, pauses, commits, troubles. */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -318,6 +319,34 @@ static void test_new_assignment_is_not_paused(void **state)
     assert_int_equal(world->next[1], 0);
     assign_from(world, 100, 20);
     run_until(world, world->next[1] == 100);
+    close_consumer(world);
+}
+
+/* Stands before librdkafka's own, which it calls: but so many are lost first. */
+static int resumes_to_lose;
+
+rd_kafka_resp_err_t rd_kafka_resume_partitions(rd_kafka_t *rk,
+                                               rd_kafka_topic_partition_list_t *partitions)
+{
+    __typeof__(&rd_kafka_resume_partitions) real;
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_resume_partitions");
+    assert_non_null(real);
+    return resumes_to_lose-- > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR : real(rk, partitions);
+}
+
+static void test_lost_resume_is_made_up_for(void **state)
+{
+    struct world *world = *state;
+    fill(world, 100);
+    open_consumer(world, NULL);
+    assign_from(world, 0, 0);
+    run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+    kafka_pause(world->kafka, 0);
+    resumes_to_lose = 1;
+    kafka_unassign(world->kafka);
+    assert_int_equal(resumes_to_lose, 0);
+    assign_from(world, 50, 50);
+    run_until(world, world->next[0] == 100 && world->next[1] == 100);
     close_consumer(world);
 }
 
@@ -666,6 +695,7 @@ int main(int argc, char **argv)
         WORLD(test_pause_keeps_order),
         WORLD(test_end_of_a_paused_partition),
         WORLD(test_new_assignment_is_not_paused),
+        WORLD(test_lost_resume_is_made_up_for),
         WORLD(test_commit_and_lookup),
         WORLD(test_offset_gone),
         WORLD(test_broker_down_and_back),

@@ -4,33 +4,24 @@ import time
 
 import pytest
 from faultrun import QUICK
-from harness import Topic, client, now_ms, wait_for
+from harness import Topic, now_ms, wait_for
 from traffic import Poller, shop
 
 CHUNK, PACE = 500, 1500
 
 
-class Watch:
+class Watch(Poller):
     """Reads a shard's own hash all the time: when did each owner write first and last?"""
 
     def __init__(self, redis, key):
-        self.peer, self.key = client(redis), key
+        super().__init__(redis)
+        self.key = key
         self.writes = {}        # token -> (first, last) time of a new batch
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.look, daemon=True)
 
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
-
-    def look(self):
-        before = None
-        while not self.ended.wait(0.001):
-            token, seq = self.peer.hmget(self.key, "t", "seq")
+    def poll(self):
+        peer, before = self.connect(), None
+        while not self.ended.wait(self.pause):
+            token, seq = peer.hmget(self.key, "t", "seq")
             now = time.monotonic()
             if token and before and seq != before[1]:
                 self.writes[token] = (self.writes.get(token, (now,))[0], now)
