@@ -33,6 +33,7 @@ PACKAGES = {"integration": ["java", "tools"], "faults": ["java", "tools"],
 PRESETS = {"faults": "faults"}
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours
 TEST_SECONDS = 600
+SLOW_TEST_SECONDS = 2400        # with sanitizers
 FULL_EVENTS = "1000000"
 LONG_FAULT_RUNS = "200"
 FUZZ_SECONDS = 600
@@ -185,10 +186,12 @@ def pytest(part, paths, tally, environment=None):
         return
     junit = RESULTS / f"{part.replace(' ', '-')}-pytest.xml"
     junit.unlink(missing_ok=True)
+    environment = environment or {}
+    seconds = SLOW_TEST_SECONDS if "FRESHET_SLOW_BUILD" in environment else TEST_SECONDS
     began = time.monotonic()
     status = run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=5",
-                  "--timeout", TEST_SECONDS, f"--junitxml={junit}", *words, *paths],
-                 env={**os.environ, **SANITIZERS, **(environment or {})})
+                  "--timeout", seconds, f"--junitxml={junit}", *words, *paths],
+                 env={**os.environ, **SANITIZERS, **environment})
     totals = [0, 0, 0]
     if junit.exists():
         for case in ElementTree.parse(junit).getroot().iter("testcase"):

@@ -35,7 +35,7 @@ enum {
     AVROPLAN_MAX_CODE = 1 << 16,      /* instructions */
     AVROPLAN_MAX_CHECKS = 1 << 20,    /* comparisons of two types, for one pair of schemas */
     AVROPLAN_MAX_DEPTH = 256,         /* records, arrays and maps that are open at once */
-    AVROPLAN_MAX_FREE_WORK = 1 << 22, /* per datum: elements of no bytes, and bytes of defaults */
+    AVROPLAN_MAX_FREE_WORK = 1 << 20, /* per datum: elements of no bytes, and bytes of defaults */
 };
 
 struct avroplan;
