@@ -131,7 +131,7 @@ void partition_restart(struct partition *partition)
     const struct rebuild *rebuild = &partition->rebuild;
     expect(partition->flights_busy == 0 && rebuild->state == REBUILD_READING);
     intake_drop(partition);
-    rejects_drop(partition); /* those that are not committed come again, in order */
+    rejects_drop_from(partition, rebuild->offset); /* they come again, in order */
     checkpointer_abort(partition->engine, partition);
     keep_counters(partition->engine, partition->shard);
     shard_close(partition->shard);

@@ -110,14 +110,22 @@ void rejects_send_waiting(struct partition *partition)
     }
 }
 
+void rejects_drop_from(struct partition *partition, int64_t offset)
+{
+    for (; partition->rejects_count > 0; partition->rejects_count--) {
+        const struct reject *last = reject_at(partition, partition->rejects_count - 1);
+        if (last->offset < offset)
+            return;
+        if (!last->sent)
+            kafka_message_done(last->message.owner);
+    }
+}
+
 void rejects_drop(struct partition *partition)
 {
-    for (size_t k = 0; k < partition->rejects_count; k++)
-        if (!reject_at(partition, k)->sent)
-            kafka_message_done(reject_at(partition, k)->message.owner);
+    rejects_drop_from(partition, INT64_MIN);
     memory_free(partition->rejects);
     partition->rejects = NULL;
-    partition->rejects_count = 0;
     partition->rejects_capacity = 0;
 }
 

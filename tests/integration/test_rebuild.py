@@ -4,7 +4,7 @@ import re
 import threading
 
 import pytest
-from harness import RespError, Topic, client, now_ms, row
+from harness import RespError, Topic, client, copies, now_ms, row
 from traffic import TYPES, Poller, shop
 
 MINUTE, DAY = 60_000, 24 * 3600_000
@@ -174,6 +174,27 @@ def test_the_command_while_events_come(short, topic, redis, directory):
     assert [int(offset) for offset in re.findall(r"partition_assigned partition=\d+ start=(\d+)",
                                                  daemon.log_text())[-2:]] == ends
     daemon.assert_equal()
+    daemon.terminate()
+
+
+def test_late_records_are_not_sent_again(short, kafka):
+    topic = Topic(kafka.bootstrap, partitions=2)
+    for name in ("late", "dead"):
+        topic.create(f"{topic.name}-{name}")
+    daemon = short({"late.topic": f"{topic.name}-late", "kafka.start": "beginning",
+                    "late.dead_letter_topic": f"{topic.name}-dead"}, topic=topic).start()
+    shop(topic, 4000, seed=10, span_ms=52 * MINUTE, late=0.05, malformed=0.05)
+    daemon.wait_caught_up()
+    sent = [copies(topic.bootstrap, f"{topic.name}-{name}") for name in ("late", "dead")]
+    assert all(len(places) > 50 for places in sent)
+    assert all(": proven" in line for line in daemon.control("REBUILD").splitlines())
+    shop(topic, 400, seed=11, start_ms=now_ms(), malformed=0.05)
+    daemon.wait_caught_up()
+    daemon.assert_equal()
+    for name, before in zip(("late", "dead"), sent):
+        after = copies(topic.bootstrap, f"{topic.name}-{name}")
+        assert before.items() <= after.items() and set(after.values()) == {1}
+    assert len(after) > len(before)
     daemon.terminate()
 
 

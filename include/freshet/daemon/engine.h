@@ -437,6 +437,8 @@ bool reject_take(struct partition *partition, const struct kafka_message *messag
                  const struct verdict *verdict, int64_t schema_id);
 void rejects_send_waiting(struct partition *partition);
 void rejects_drop(struct partition *partition);
+/* Only those of this offset or a later one: they will be read again. */
+void rejects_drop_from(struct partition *partition, int64_t offset);
 void reject_delivered(void *data, void *opaque, bool ok, const char *text);
 /* Of the oldest one that is not stored; only while there is one. */
 int64_t rejects_first_offset(const struct partition *partition);
