@@ -301,4 +301,21 @@ static inline enum redis_result world_write(struct world *world, int64_t expecte
     return world_flush(world);
 }
 
+/* The largest batch, as the first of owner a: keys k0 to k255, clicks = the number. */
+static inline void world_flush_largest(struct world *world)
+{
+    world_acquire(world, "a", NULL, 0);
+    struct flush_terms terms = world_terms(world, 0);
+    flush_batch_begin(&world->batch, &terms);
+    int rows = 0;
+    for (; !flush_batch_full(&world->batch, &world->layout); rows++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%d", rows);
+        world_add(world, key, rows, "a name", true);
+    }
+    assert_int_equal(rows, FLUSH_BATCH_ROWS);
+    assert_int_equal(world_flush(world), REDIS_RESULT_OK);
+    assert_string_equal(world_do(world, "DBSIZE"), "257");
+}
+
 #endif

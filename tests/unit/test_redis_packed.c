@@ -198,18 +198,7 @@ static void changed_layout_is_a_resync(void **state)
 static void full_batches(void **state)
 {
     struct world *world = *state;
-    world_acquire(world, "a", NULL, 0);
-    struct flush_terms terms = world_terms(world, 0);
-    flush_batch_begin(&world->batch, &terms);
-    int rows = 0;
-    for (; !flush_batch_full(&world->batch, &world->layout); rows++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%d", rows);
-        world_add(world, key, rows, "a name", true);
-    }
-    assert_int_equal(rows, FLUSH_BATCH_ROWS);
-    assert_int_equal(world_flush(world), REDIS_RESULT_OK);
-    assert_string_equal(world_do(world, "DBSIZE"), "257");
+    world_flush_largest(world);
     assert_string_equal(row_of(world, "features:k255"), COMMON "clicks=255;last=a name;");
 }
 
