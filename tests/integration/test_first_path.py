@@ -130,6 +130,7 @@ def test_start_at_a_time_names_what_is_warming(topic, make_daemon, redis):
     now = now_ms()
     topic.click("ada", now - 7200_000)
     topic.click("ada", now - 1000)
+    topic.flush()
     daemon = make_daemon({"kafka.start": str(now - 3600_000)}).start()
     topic.click("ada", now)
     daemon.wait_caught_up()
