@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "avrowire.h"
 #include "jsontree.h"
 #include "text.h"
 
@@ -18,10 +19,8 @@ struct encoder {
 
 static void put_long(struct encoder *encoder, int64_t number)
 {
-    uint64_t rest = ((uint64_t)number << 1) ^ (uint64_t)(number >> 63);
-    for (; rest > 0x7f; rest >>= 7)
-        text_append_char(&encoder->out, (char)(rest | 0x80));
-    text_append_char(&encoder->out, (char)rest);
+    char bytes[AVROWIRE_MAX_VARINT];
+    text_append(&encoder->out, bytes, (size_t)(avrowire_put_long(bytes, number) - bytes));
 }
 
 static bool put_real(struct encoder *encoder, enum avro_kind kind, const struct json_node *json)

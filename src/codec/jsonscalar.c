@@ -16,11 +16,7 @@ struct scalar {
 void jsonscalar_put_long(struct text *out, int64_t number)
 {
     char *bytes = text_reserve(out, AVROWIRE_MAX_VARINT);
-    uint64_t n = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-    for (; n >= 0x80; n >>= 7, out->len++)
-        *bytes++ = (char)(n | 0x80);
-    *bytes = (char)n;
-    out->len++;
+    out->len += (size_t)(avrowire_put_long(bytes, number) - bytes);
 }
 
 void jsonscalar_put_bytes(struct text *out, const char *bytes, size_t len)

@@ -79,18 +79,9 @@ static size_t features_room(const struct row *row)
 
 /* ---- values ---- */
 
-static char *put_long(char *p, int64_t number)
-{
-    uint64_t n = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
-    for (; n >= 0x80; n >>= 7)
-        *p++ = (char)(n | 0x80);
-    *p++ = (char)n;
-    return p;
-}
-
 static char *put_bytes(char *p, const char *bytes, size_t len)
 {
-    p = put_long(p, (int64_t)len);
+    p = avrowire_put_long(p, (int64_t)len);
     return len > 0 ? mempcpy(p, bytes, len) : p;
 }
 
@@ -128,13 +119,13 @@ static char *put_items(char *p, const struct value *value, enum value_type type)
 {
     bool map = value->type == VALUE_MAP;
     if (value->len > 0)
-        p = put_long(p, value->len);
+        p = avrowire_put_long(p, value->len);
     for (uint32_t i = 0; i < value->len; i++) {
         if (map)
             p = put_group(p, &value->items[2 * i]);
         p = put_value(p, &value->items[map ? 2 * i + 1 : i], type);
     }
-    return put_long(p, 0);
+    return avrowire_put_long(p, 0);
 }
 
 /* In the type that the schema has for the feature. */
@@ -145,7 +136,8 @@ static char *put_value(char *p, const struct value *value, enum value_type type)
         *p++ = value->i ? 1 : 0;
         return p;
     case VALUE_LONG:
-        return type == VALUE_DOUBLE ? put_double(p, (double)value->i) : put_long(p, value->i);
+        return type == VALUE_DOUBLE ? put_double(p, (double)value->i)
+                                    : avrowire_put_long(p, value->i);
     case VALUE_DOUBLE:
         return put_double(p, value->d);
     case VALUE_STRING:
@@ -164,7 +156,7 @@ static char *put_features(char *p, const struct row *row)
 {
     for (int i = 0; i < row->set->count; i++) {
         const struct value *value = &row->values[i];
-        p = put_long(p, value->type != VALUE_NULL); /* the branch of the union */
+        p = avrowire_put_long(p, value->type != VALUE_NULL); /* the branch of the union */
         if (value->type != VALUE_NULL)
             p = put_value(p, value, row->set->features[i].kind.type);
     }
@@ -188,13 +180,13 @@ void rowavro_record(const struct row *row, struct text *out)
     size_t warming = row->warming ? strlen(row->warming) : 0;
     char *p = text_reserve(out, 6 * NUMBER + sizeof version + BRANCH + warming +
                                     features_room(row));
-    p = put_long(p, row->as_of.ms);
-    p = put_long(p, row->partition);
-    p = put_long(p, (int64_t)row->rev);
-    p = put_long(p, row->offset);
+    p = avrowire_put_long(p, row->as_of.ms);
+    p = avrowire_put_long(p, row->partition);
+    p = avrowire_put_long(p, (int64_t)row->rev);
+    p = avrowire_put_long(p, row->offset);
     rowhash_version(row->set->version, version);
     p = put_bytes(p, version, sizeof version);
-    p = put_long(p, row->warming != NULL);
+    p = avrowire_put_long(p, row->warming != NULL);
     if (row->warming)
         p = put_bytes(p, row->warming, warming);
     finish(out, put_features(p, row));

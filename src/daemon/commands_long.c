@@ -158,10 +158,12 @@ static bool is_free(struct control_request *request, enum command_wait_id id)
     return false;
 }
 
-static void wait_for(struct control_request *request, enum command_wait_id id, int64_t only)
+static const struct command_wait *wait_for(struct control_request *request,
+                                           enum command_wait_id id, int64_t only)
 {
     struct commands *commands = request->context;
     commands->waits[id] = (struct command_wait){control_defer(request), only};
+    return &commands->waits[id];
 }
 
 void commands_tick(struct commands *commands)
@@ -227,9 +229,9 @@ void commands_resync(struct control_request *request)
     int64_t only;
     if (!read_partition(request, &only) || !is_free(request, WAIT_RESYNC))
         return;
-    wait_for(request, WAIT_RESYNC, only);
+    const struct command_wait *wait = wait_for(request, WAIT_RESYNC, only);
     for (int k = 0; k < engine->partition_count; k++)
-        if (only < 0 || engine->partitions[k]->id == only)
+        if (asked(wait, engine->partitions[k]))
             partition_resync(engine->partitions[k], RESYNC_COMMAND);
 }
 
@@ -239,9 +241,9 @@ void commands_rebuild(struct control_request *request)
     int64_t only, from_ms = rebuild_from_ms(engine);
     if (!read_partition(request, &only) || !is_free(request, WAIT_REBUILD))
         return;
-    wait_for(request, WAIT_REBUILD, only);
+    const struct command_wait *wait = wait_for(request, WAIT_REBUILD, only);
     for (int k = 0; k < engine->partition_count; k++)
-        if (only < 0 || engine->partitions[k]->id == only)
+        if (asked(wait, engine->partitions[k]))
             rebuild_want(engine->partitions[k], from_ms);
 }
 

@@ -34,18 +34,26 @@
     "    return string.format('%d', (long_at(row, at))), as_of\n"                                  \
     "end\n"
 
+/* Nobody but the owner, whose token ARGV[1] is. */
+#define FENCED                                                                                     \
+    "if own[1] ~= ARGV[1] then\n"                                                                  \
+    "    return redis.error_reply('FENCED another owner has taken the shard')\n"                   \
+    "end\n"
+
+/* And no batch but the next: ARGV[2] is the seq it must find. */
+#define NUMBERED                                                                                   \
+    "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"                          \
+    FENCED                                                                                         \
+    "if tonumber(own[2]) ~= tonumber(ARGV[2]) then\n"                                              \
+    "    return redis.error_reply('ROLLBACK batches before this one are gone')\n"                  \
+    "end\n"
+
 /* What both layouts' FLUSH begin with. kept(k, as_of): the k-th row belongs to another partition
  * and is newer, so it is left alone; as_of false: the row is to be deleted. */
 #define FLUSH_HEAD                                                                                 \
     "#!lua\n"                                                                                      \
     META                                                                                           \
-    "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq', 'hw', 'as')\n"                          \
-    "if own[1] ~= ARGV[1] then\n"                                                                  \
-    "    return redis.error_reply('FENCED another owner has taken the shard')\n"                   \
-    "end\n"                                                                                        \
-    "if tonumber(own[2]) ~= tonumber(ARGV[2]) then\n"                                              \
-    "    return redis.error_reply('ROLLBACK batches before this one are gone')\n"                  \
-    "end\n"                                                                                        \
+    NUMBERED                                                                                       \
     "local seq, hw, as = own[2] + 1, own[3], own[4]\n"                                             \
     "if (tonumber(hw) or -math.huge) < tonumber(ARGV[3]) then hw = ARGV[3] end\n"                  \
     "if (tonumber(as) or -math.huge) < tonumber(ARGV[4]) then as = ARGV[4] end\n"                  \
@@ -150,9 +158,8 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
     /* MARK and DONE. ARGV: token, '1' or '0'. */
     [REDIS_LUA_SET_RESYNC] =
         "#!lua\n"
-        "if redis.pcall('HGET', KEYS[1], 't') ~= ARGV[1] then\n"
-        "    return redis.error_reply('FENCED another owner has taken the shard')\n"
-        "end\n"
+        "local own = redis.pcall('HMGET', KEYS[1], 't')\n"
+        FENCED
         "redis.call('HSET', KEYS[1], 'rs', ARGV[2])\n"
         "return 1\n",
 
@@ -162,13 +169,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
     [REDIS_LUA_SWEEP] =
         "#!lua\n"
         META
-        "local own = redis.pcall('HMGET', KEYS[1], 't', 'seq')\n"
-        "if own[1] ~= ARGV[1] then\n"
-        "    return redis.error_reply('FENCED another owner has taken the shard')\n"
-        "end\n"
-        "if tonumber(own[2]) ~= tonumber(ARGV[2]) then\n"
-        "    return redis.error_reply('ROLLBACK batches before this one are gone')\n"
-        "end\n"
+        NUMBERED
         "local deleted = 0\n"
         "for k = 2, #KEYS do\n"
         "    if meta(KEYS[k]) == ARGV[3] then\n"

@@ -287,14 +287,20 @@ static void test_pause_keeps_order(void **state)
     close_consumer(world);
 }
 
-/* Nothing is fetched of it, and still one sees what waits. */
-static void test_end_of_a_paused_partition(void **state)
+/* Of each partition, and there is no more. */
+static void read_a_hundred(struct world *world)
 {
-    struct world *world = *state;
     fill(world, 100);
     open_consumer(world, NULL);
     assign_from(world, 0, 0);
     run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+}
+
+/* Nothing is fetched of it, and still one sees what waits. */
+static void test_end_of_a_paused_partition(void **state)
+{
+    struct world *world = *state;
+    read_a_hundred(world);
     kafka_pause(world->kafka, 0);
     fill(world, 50);
     run_until(world, kafka_high_watermark(world->kafka, 0) == 150);
@@ -307,10 +313,7 @@ static void test_end_of_a_paused_partition(void **state)
 static void test_new_assignment_is_not_paused(void **state)
 {
     struct world *world = *state;
-    fill(world, 100);
-    open_consumer(world, NULL);
-    assign_from(world, 0, 0);
-    run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+    read_a_hundred(world);
     kafka_pause(world->kafka, 0);
     kafka_pause(world->kafka, 1);
     assign_from(world, 50, 0);
@@ -337,10 +340,7 @@ rd_kafka_resp_err_t rd_kafka_resume_partitions(rd_kafka_t *rk,
 static void test_lost_resume_is_made_up_for(void **state)
 {
     struct world *world = *state;
-    fill(world, 100);
-    open_consumer(world, NULL);
-    assign_from(world, 0, 0);
-    run_until(world, world->ends[0] == 100 && world->ends[1] == 100);
+    read_a_hundred(world);
     kafka_pause(world->kafka, 0);
     resumes_to_lose = 1;
     kafka_unassign(world->kafka);

@@ -1,4 +1,5 @@
-/* Avro's primitive encodings: each reader returns the byte after what it read, NULL if bad. */
+/* Avro's primitive encodings: each reader returns the byte after what it read, NULL if bad; each
+ * writer the byte after what it wrote. */
 #ifndef FRESHET_AVROWIRE_H
 #define FRESHET_AVROWIRE_H
 
@@ -68,6 +69,16 @@ static inline const uint8_t *avrowire_long(const uint8_t *cur, const uint8_t *en
     cur = avrowire_varint(cur, end, &n);
     *number = avrowire_unzigzag(n);
     return cur;
+}
+
+/* There is room for AVROWIRE_MAX_VARINT bytes. */
+static inline char *avrowire_put_long(char *to, int64_t number)
+{
+    uint64_t n = (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    for (; n >= 0x80; n >>= 7)
+        *to++ = (char)(n | 0x80);
+    *to++ = (char)n;
+    return to;
 }
 
 /* *text and *len become the string's or bytes' content. */
