@@ -21,8 +21,8 @@ TREE = TESTS.parent
 CACHE = Path(os.environ.get("FRESHET_CACHE") or TREE / ".cache")
 RESULTS = TREE / "build" / "results"
 # Cheap parts first; a folder that is not named here comes last.
-ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "bench", "replay", "oracle", "deploy",
-         "integration", "faults", "systemd")
+ORDER = ("unit", "tables", "sim", "fuzz", "tidy", "bench", "replay", "scenarios", "oracle",
+         "deploy", "integration", "faults", "systemd")
 NESTED = {"faults": TESTS / "integration" / "faults"}
 # Packages of tests/install-packages beyond those that every part and step needs.
 PACKAGES = {"integration": ["java", "tools"], "faults": ["java", "tools"],
