@@ -382,7 +382,7 @@ static void flush(struct lane *lane)
 static void sweep(struct lane *lane, struct command *command)
 {
     command->result =
-        fakeredis_sweep(&lane->redis, command->batch.token, command->batch.expected_seq);
+        fakeown_batch(&lane->redis.own, command->batch.token, command->batch.expected_seq);
     command->seq = command->batch.expected_seq + 1;
     for (int k = 0; k < NAIVE_KEYS && command->result == FAKEREDIS_OK; k++)
         if (!shard_holds_key(lane->shard, naive_keys[k], strlen(naive_keys[k])))
@@ -395,14 +395,14 @@ static void execute(struct lane *lane, struct command *command)
     bool went_back = false;
     switch (command->kind) {
     case COMMAND_ACQUIRE:
-        command->grant = fakeredis_acquire(redis, command->batch.token, command->previous,
-                                           command->previous_seq);
+        command->grant = fakeown_acquire(&redis->own, command->batch.token, command->previous,
+                                         command->previous_seq);
         command->result = FAKEREDIS_OK;
         break;
     case COMMAND_MARK:
     case COMMAND_DONE:
         command->result =
-            fakeredis_mark(redis, command->batch.token, command->kind == COMMAND_MARK);
+            fakeown_mark(&redis->own, command->batch.token, command->kind == COMMAND_MARK);
         break;
     case COMMAND_SWEEP:
         sweep(lane, command);
@@ -625,11 +625,11 @@ static void rival_writes(struct lane *lane)
     for (int k = 0; k < lane->log.count; k++)
         naive_apply(&rival, &lane->log.entries[k].record);
     struct fakeredis_batch batch = {.token = ++sim.tokens, .hw = lane->log.end - 1};
-    fakeredis_acquire(&lane->redis, batch.token, 0, 0);
+    fakeown_acquire(&lane->redis.own, batch.token, 0, 0);
     batch.as_of = rival.raw;
-    if (lane->redis.has_hw && lane->redis.as_of > batch.as_of)
-        batch.as_of = lane->redis.as_of;
-    if (rival.raw == INT64_MIN || batch.hw < lane->redis.hw || simlog_chance(50))
+    if (lane->redis.own.has_hw && lane->redis.own.as_of > batch.as_of)
+        batch.as_of = lane->redis.own.as_of;
+    if (rival.raw == INT64_MIN || batch.hw < lane->redis.own.hw || simlog_chance(50))
         return; /* it was too slow to write */
     for (int k = 0; k < NAIVE_KEYS; k++) {
         if (!rival.keys[k].alive)
@@ -639,7 +639,7 @@ static void rival_writes(struct lane *lane)
                                       .offset = rival.keys[k].offset};
         snprintf(row->text, sizeof row->text, "%s", model_text(&rival, k, batch.as_of));
     }
-    batch.expected_seq = lane->redis.seq;
+    batch.expected_seq = lane->redis.own.seq;
     int64_t seq;
     bool went_back = false;
     fakeredis_flush(&lane->redis, &batch, &seq, &went_back);
