@@ -31,6 +31,7 @@ PACKAGES = {"integration": ["java", "tools"], "faults": ["java", "tools"],
             "libfuzzer": ["clang"], "bench": ["valgrind"]}
 # The build whose programs a part's Python tests drive, where it is not release.
 PRESETS = {"faults": "faults"}
+DEBIAN13_PARTS = ("unit", "tables", "sim", "fuzz", "integration")   # where none is named
 NO_PROGRAMS = {"oracle"}        # parts that test no program of ours
 TEST_SECONDS = 600
 SLOW_TEST_SECONDS = 2400        # with sanitizers
@@ -334,7 +335,7 @@ FULL = {"clang": full_clang, "coverage": full_coverage, "asan": full_asan, "tsan
 
 
 def debian13(tally, words):
-    """Runs unit and integration tests in a Debian 13 chroot and adds what they report."""
+    """Runs itself with these words in a Debian 13 chroot and adds what is reported there."""
     if not install(["chroot"], tally):
         return
     began = time.monotonic()
@@ -367,7 +368,7 @@ def main():
                         help=f"{LONG_FAULT_RUNS} fault runs instead of a few; goes on where it "
                              "was ended (build/fault-runs.jsonl)")
     parser.add_argument("--debian13", action="store_true",
-                        help="run in a Debian 13 chroot (root only)")
+                        help="run in a Debian 13 chroot (root only), by the same parts and options")
     parser.add_argument("--keep", action="store_true", help="keep directories and logs of servers")
     options = parser.parse_args()
     for part in options.part:
@@ -377,7 +378,8 @@ def main():
     RESULTS.mkdir(parents=True)
     tally = Tally()
     if options.debian13:
-        debian13(tally, options.part or ["unit", "tables", "sim", "fuzz", "integration"])
+        flags = [f"--{name}" for name in ("full", "long", "keep") if getattr(options, name)]
+        debian13(tally, [*(options.part or DEBIAN13_PARTS), *flags])
         return tally.report()
     chosen = [part for part in options.part or known if part in known]
     steps = [name for name in FULL if options.full or name in options.part]
