@@ -195,6 +195,14 @@ ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 /* ---- librdkafka ---- */
 
+/* Lost without a word, as has been seen around rebalances. */
+rd_kafka_resp_err_t rd_kafka_resume_partitions(rd_kafka_t *rk,
+                                               rd_kafka_topic_partition_list_t *list)
+{
+    return fails("resume", 0) ? RD_KAFKA_RESP_ERR_NO_ERROR
+                              : REAL(rd_kafka_resume_partitions)(rk, list);
+}
+
 rd_kafka_error_t *rd_kafka_produceva(rd_kafka_t *rk, const rd_kafka_vu_t *words, size_t count)
 {
     if (fails("queue_full", 0))

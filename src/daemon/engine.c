@@ -211,6 +211,7 @@ static void run_periodic(struct engine *engine)
         say_progress(engine);
         for (int k = 0; k < engine->partition_count; k++)
             watch_log_end(engine, engine->partitions[k]);
+        stall_run(engine);
         assignment_restart_due(engine);
         takeover_run(engine);
     }

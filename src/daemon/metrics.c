@@ -85,6 +85,8 @@ static double engine_value(const struct scrape *scrape, enum metric_id id)
         return watermark_lag(engine);
     case METRIC_OFFSET_GAPS:
         return (double)scrape->total.offset_gaps;
+    case METRIC_STALLS:
+        return (double)engine->totals.stalls;
     case METRIC_REBUILDS:
         return (double)engine->totals.rebuilds;
     case METRIC_REBALANCES:
@@ -152,6 +154,8 @@ static double partition_value(const struct partition *partition, enum metric_id 
                    : 0;
     case METRIC_PARTITION_PAUSED:
         return partition->paused != 0;
+    case METRIC_PARTITION_STALLED:
+        return partition->stall.lasts;
     case METRIC_PARTITION_IDLE:
         return partition->idle;
     case METRIC_PARTITION_HELD:

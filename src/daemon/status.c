@@ -75,6 +75,10 @@ static void alarm_partition(const struct partition *partition, status_alarm *ala
         alarm(context, "dedup_full",
               "A shard remembers event.dedup_max ids and no further ones, so their duplicates "
               "count: raise it, or shorten event.dedup_window.");
+    if (partition->stall.lasts)
+        alarm(context, "stalled",
+              "A partition has records and hands out none, though it is not paused. It was fetched "
+              "anew: if it does not go on, look at its leader's broker, else restart the daemon.");
     if (partition->behind_since.ms != 0)
         alarm(context, "log_lost",
               "Rows in Redis are of a later offset than the log has: the topic was made anew or "

@@ -187,6 +187,7 @@ static void append_state(const struct partition *partition, const struct shard_s
     text_append_string(out, leases[lease->state]);
     text_append_string(out, status->held ? ", replaying" : "");
     text_append_string(out, partition->idle ? ", idle" : "");
+    text_append_string(out, partition->stall.lasts ? ", stalled" : "");
     text_append_string(out, lease->resync != LEASE_SYNCED ? ", resync" : "");
     const char *before = ", paused by ";
     for (unsigned k = 0; k < sizeof pauses / sizeof pauses[0]; k++) {
@@ -201,6 +202,15 @@ static void add_time(struct table *table, struct event_time time)
 {
     struct text text = {0};
     text_append_event_time(&text, time.ms);
+    table_add(table, text.data);
+    text_free(&text);
+}
+
+static void add_state(struct table *table, const struct partition *partition,
+                      const struct shard_status *status)
+{
+    struct text text = {0};
+    append_state(partition, status, &text);
     table_add(table, text.data);
     text_free(&text);
 }
@@ -241,18 +251,15 @@ void status_shards(const struct engine *engine, struct text *out)
         table_add_long(&table, (int64_t)status.keys);
         table_add_long(&table, (int64_t)status.dirty);
         add_number(&table, is_held ? lease->hold : -1);
-        struct text state = {0};
-        append_state(partition, &status, &state);
-        table_add(&table, state.data);
-        text_free(&state);
+        add_state(&table, partition, &status);
     }
     render_flat(&table, out);
 }
 
 void status_lags(const struct engine *engine, struct text *out)
 {
-    static const char *const columns[] = {"partition", "offset", "end", "lag"};
-    struct table table = {.columns = columns, .column_count = 4, .right = 0xf};
+    static const char *const columns[] = {"partition", "offset", "end", "lag", "state"};
+    struct table table = {.columns = columns, .column_count = 5, .right = 0xf};
     for (int k = 0; k < engine->partition_count; k++) {
         struct shard_status status;
         shard_status(engine->partitions[k]->shard, &status);
@@ -260,11 +267,13 @@ void status_lags(const struct engine *engine, struct text *out)
         table_add_long(&table, status.next_offset);
         add_number(&table, partition_end(engine->partitions[k]));
         table_add_long(&table, partition_lag(engine->partitions[k]));
+        add_state(&table, engine->partitions[k], &status);
     }
     table_add(&table, "all");
     table_add(&table, "");
     table_add(&table, "");
     add_number(&table, status_lag(engine));
+    table_add(&table, "");
     render_flat(&table, out);
 }
 

@@ -219,6 +219,7 @@ static void assignment_changes(struct kafka *kafka)
     }
     resume_all(kafka);
     memset(kafka->ends.known, 0, sizeof kafka->ends.known);
+    memset(kafka->ends.watched, 0, sizeof kafka->ends.watched);
     kafka->rebalancing = false;
     if (kafka->trouble_partition >= 0)
         kafka_event_trouble_over(kafka);
@@ -295,6 +296,17 @@ int64_t kafka_high_watermark(const struct kafka *kafka, int32_t partition)
     if (rd_kafka_get_watermark_offsets(kafka->rk, kafka->topic, partition, &low, &high) || high < 0)
         high = -1;
     return asked > high ? asked : high;
+}
+
+void kafka_watch(struct kafka *kafka, int32_t partition, bool watch)
+{
+    kafka->ends.watched[partition] = watch;
+}
+
+int64_t kafka_asked_end(const struct kafka *kafka, int32_t partition)
+{
+    int64_t known = kafka->ends.known[partition];
+    return known > 0 ? known : -1;
 }
 
 struct kafka_statistics kafka_statistics(const struct kafka *kafka)

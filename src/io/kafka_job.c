@@ -128,7 +128,12 @@ void kafka_job_lookup_void(struct kafka *kafka)
     done(data, NULL, 0);
 }
 
-/* ---- ends of paused partitions ---- */
+/* ---- ends of partitions that hand nothing out ---- */
+
+static bool is_asked_for(const struct kafka *kafka, int32_t partition)
+{
+    return kafka->paused[partition] || kafka->ends.watched[partition];
+}
 
 static void ends_work(uv_work_t *work)
 {
@@ -147,7 +152,7 @@ static void ends_after(uv_work_t *work, int status)
     (void)status;
     for (int i = 0; i < ends->list->cnt; i++) {
         const rd_kafka_topic_partition_t *found = &ends->list->elems[i];
-        if (!found->err && found->offset >= 0 && kafka->paused[found->partition])
+        if (!found->err && found->offset >= 0 && is_asked_for(kafka, found->partition))
             ends->known[found->partition] = found->offset;
     }
     rd_kafka_topic_partition_list_destroy(ends->list);
@@ -163,7 +168,7 @@ void kafka_job_ends(struct kafka *kafka)
     ends->due_ms = now + KAFKA_ENDS_MS;
     ends->list = rd_kafka_topic_partition_list_new(1);
     for (int32_t k = 0; k < KAFKA_MAX_PARTITIONS; k++)
-        if (kafka->paused[k])
+        if (is_asked_for(kafka, k))
             rd_kafka_topic_partition_list_add(ends->list, kafka->topic, k)->offset =
                 RD_KAFKA_OFFSET_END;
     if (ends->list->cnt == 0) {

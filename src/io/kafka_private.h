@@ -49,12 +49,14 @@ struct kafka_probe_job {
     struct kafka_topic_info found;
 };
 
-/* Nothing is fetched of a paused partition, so that its end is not told by itself. */
+/* Nothing is fetched of a paused partition, nor of one that stands still for another reason, so
+ * that its end is not told by itself. */
 struct kafka_ends_job {
     uv_work_t work;
     bool running;
     uint64_t due_ms;
     rd_kafka_topic_partition_list_t *list; /* while running */
+    bool watched[KAFKA_MAX_PARTITIONS];    /* asked for though it is not paused */
     int64_t known[KAFKA_MAX_PARTITIONS];   /* behind the last record; 0: not asked */
 };
 

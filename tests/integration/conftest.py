@@ -1,6 +1,7 @@
 """Fixtures: one Kafka broker for all tests, a Redis, a registry and daemons for each."""
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "services"))
 import services  # noqa: E402
-from harness import BIN, FakeRegistry, Freshetd, Topic  # noqa: E402
+from harness import BIN, TREE, FakeRegistry, Freshetd, Topic  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,15 @@ def kafka(shared_kafka):
         shared_kafka.kill()
         shared_kafka.start()
     return shared_kafka
+
+
+@pytest.fixture(scope="session")
+def shim(workspace):
+    """The library that makes calls fail."""
+    built = workspace / "failcall.so"
+    subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared",
+                    "-D_GNU_SOURCE", TREE / "tests" / "failcall.c", "-o", built], check=True)
+    return built
 
 
 @pytest.fixture

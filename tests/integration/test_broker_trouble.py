@@ -5,7 +5,7 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 import services
-from harness import Topic, now_ms, row
+from harness import Topic, click, now_ms, row
 from traffic import shop
 
 
@@ -44,6 +44,56 @@ def test_stops_in_time_while_the_broker_is_away(kafka, topic, make_daemon):
         assert time.monotonic() - began < 30
     finally:
         kafka.kill()        # one that stood still so long is of no use to the next test
+
+
+def test_a_partition_that_the_client_leaves_paused_is_fetched_anew(topic, make_daemon, shim):
+    """No schema is waited for: the first assignment resumes once, then RESUME does."""
+    daemon = make_daemon({"kafka.stall_timeout": "1s", "schema.framing": "raw"})
+    daemon.start(env={"LD_PRELOAD": str(shim), "FRESHET_FAILCALL": "resume:2"})
+
+    def clicks():
+        for number in range(100):
+            user = f"user{number % 10}"
+            topic.raw(user, topic.writers.bare(click(user, now_ms())))
+    clicks()
+    daemon.wait_caught_up()
+    assert daemon.control("PAUSE") == "OK"
+    clicks()
+    assert "failcall" not in daemon.log_text()
+    assert daemon.control("RESUME") == "OK"
+    assert "failcall kind=resume" in daemon.log_text()
+    daemon.wait_caught_up()
+    assert daemon.log_text().count("event=partition_stalled") == 1
+    daemon.wait(lambda: "event=partition_moves" in daemon.log_text(), what="the alarm's end")
+    assert daemon.metric("freshet_stalls_total") == 1
+    daemon.assert_equal()
+    daemon.terminate()
+
+
+def test_a_broker_that_hangs_is_alarmed(kafka, topic, make_daemon):
+    """Its connections stay open: no error says that nothing comes."""
+    daemon = make_daemon({"kafka.stall_timeout": "1s", "kafka.session.timeout.ms": 45000,
+                          "kafka.heartbeat.interval.ms": 3000}).start()
+    shop(topic, 200, seed=1)
+    daemon.wait_caught_up()
+    daemon.control("PAUSE")
+    shop(topic, 200, seed=2, start_ms=now_ms())
+    daemon.wait(lambda: daemon.metric("freshet_consumer_lag") == 200, what="the ends are known")
+    kafka.freeze()
+    try:
+        daemon.control("RESUME")
+        daemon.wait(lambda: daemon.metric("freshet_partition_stalled") == 2, what="an alarm")
+        assert "ALARM      stalled: " in daemon.control("STATUS")
+        assert daemon.control("LAG").count("owner, stalled") == 2
+        time.sleep(3)
+    finally:
+        kafka.thaw()
+    daemon.wait_caught_up()
+    daemon.wait(lambda: daemon.metric("freshet_partition_stalled") == 0, what="the alarm's end")
+    assert daemon.metric("freshet_stalls_total") == 2       # once for each, however long it took
+    assert "stalled" not in daemon.control("STATUS")
+    daemon.assert_equal()
+    daemon.terminate()
 
 
 def test_topic_that_does_not_exist_yet(kafka, make_daemon):

@@ -6,6 +6,7 @@
  *   partition.c  a partition from assignment to revocation
  *   writers.c    writer schemas and their plans
  *   intake.c     messages -> records -> shard -> verdicts
+ *   stall.c      a partition that is fetched and hands nothing out
  *   rebuild.c    where a shard without state begins, and whether that is far enough back
  *   takeover.c   state is read from a checkpoint before a partition is fetched
  *   checkpointer.c  state is saved, shard by shard
@@ -149,6 +150,11 @@ struct partition {
     struct kafka_message *fifo;
     size_t fifo_head, fifo_count, fifo_capacity;
     unsigned paused; /* enum pause_reason */
+    struct stall {
+        struct mono_time since; /* nothing is handed out though there is something; 0: not so */
+        uint64_t consumed;      /* of the partition, at the last look */
+        bool lasts;             /* for longer than kafka.stall_timeout */
+    } stall;
 
     /* idleness (W4) */
     struct mono_time last_record;
@@ -209,7 +215,7 @@ struct engine_totals {
     uint64_t rows_written, rows_foreign, rows_gone, rows_swept;
     uint64_t resyncs[RESYNC_CAUSES];
     uint64_t rebalances, kafka_troubles, commits, commit_failures;
-    uint64_t identity_violations, offset_resets, rebuilds;
+    uint64_t identity_violations, offset_resets, rebuilds, stalls;
     uint64_t checkpoints_base, checkpoints_delta, checkpoints_failed, checkpoint_bytes;
 };
 
@@ -429,6 +435,10 @@ void intake_push(struct partition *partition, const struct kafka_message *messag
 /* Applies what waits, as far as schemas are known. */
 void intake_run(struct partition *partition);
 void intake_drop(struct partition *partition);
+
+/* ---- stall.c ---- */
+/* Once a second. */
+void stall_run(struct engine *engine);
 
 /* ---- rejects.c ---- */
 /* Sends the record to the topic of its fate, if there is one. True: the producer is full, so the

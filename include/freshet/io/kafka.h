@@ -157,6 +157,10 @@ void kafka_lookup(struct kafka *kafka, const int32_t *partitions, size_t count, 
 /* The end of the partition as of the last fetch, or, while it is paused, as of a question every few
  * seconds; -1 when unknown. */
 int64_t kafka_high_watermark(const struct kafka *kafka, int32_t partition);
+/* Whether the end of a partition that hands nothing out is to be asked for, too. */
+void kafka_watch(struct kafka *kafka, int32_t partition, bool watch);
+/* The end that was asked for: behind the last record for us; -1: not since kafka_assign. */
+int64_t kafka_asked_end(const struct kafka *kafka, int32_t partition);
 /* All zero before the first statistics. */
 struct kafka_statistics kafka_statistics(const struct kafka *kafka);
 /* What stands in the way now, for STATUS; "" when all is well. */

@@ -2,11 +2,10 @@
 import contextlib
 import os
 import re
-import subprocess
 
 import pytest
 from faultrun import QUICK
-from harness import TREE, RespError, Topic, now_ms, wait_for
+from harness import RespError, Topic, now_ms, wait_for
 from traffic import Poller, shop
 
 LONG = bool(os.environ.get("FRESHET_FAULT_RUNS"))
@@ -16,15 +15,6 @@ CALLS = [("allocation", "dir", 8), ("read", "dir", 4), ("write", "dir", 3), ("fs
          ("send", "kafka", 3), ("receive", "kafka", 3), ("queue_full", "kafka", 3),
          ("produce", "kafka", 3)]
 SHOWN = re.compile(r"level=error|assertion_failed|\[(config|error)\]|out of memory")
-
-
-@pytest.fixture(scope="module")
-def shim(workspace):
-    """The library that makes calls fail."""
-    built = workspace / "failcall.so"
-    subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared",
-                    "-D_GNU_SOURCE", TREE / "tests" / "failcall.c", "-o", built], check=True)
-    return built
 
 
 def numbers(growth):
