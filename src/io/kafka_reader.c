@@ -21,8 +21,10 @@ static rd_kafka_t *make_client(const struct kafka_options *options, char *error)
     rd_kafka_conf_t *conf = kafka_property_conf(options->bootstrap, "freshet-reader",
                                                 options->properties, options->property_count,
                                                 error);
-    /* No more than a few records are wanted ahead. */
+    /* No more than a few records are wanted ahead, and the news that the log ends at once: a broker
+     * keeps a request that finds nothing for half a second, unless it is told not to. */
     static const char *const bounds[][2] = {{"queued.max.messages.kbytes", "16384"},
+                                            {"fetch.wait.max.ms", "5"},
                                             {"log.queue", "false"}};
     for (size_t k = 0; conf && k < sizeof bounds / sizeof bounds[0]; k++)
         if (rd_kafka_conf_set(conf, bounds[k][0], bounds[k][1], error, KAFKA_ERROR_TEXT)) {
