@@ -341,7 +341,8 @@ static const struct {
     void (*save)(struct text *out, const void *acc);
     bool (*load)(struct segment_reader *in, const struct loading *loading, void *acc);
 } rows[OPERATOR_COUNT_OF] = {
-#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, sentence)             \
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, example, value,       \
+                 sentence)                                                                         \
     [OPERATOR_##ID] = {state##_save, state##_load},
 #include "operators.def"
 #undef OPERATOR

@@ -11,7 +11,8 @@
 #include "text.h"
 
 const struct operator_row operator_rows[OPERATOR_COUNT_OF] = {
-#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, sentence)             \
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, example, value,       \
+                 sentence)                                                                         \
     {#name, argument, parameter, scope, result, sizeof(struct state), flags, sentence},
 #include "operators.def"
 #undef OPERATOR

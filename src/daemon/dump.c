@@ -76,6 +76,17 @@ static const char *const kinds[] = {
     [VALUE_LIST] = "list",     [VALUE_MAP] = "map",
 };
 
+/* Examples of operators: what stands behind `op =`, and what it shows. */
+static const struct {
+    const char *op, *value;
+} examples[OPERATOR_COUNT_OF] = {
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, example, value,       \
+                 sentence)                                                                         \
+    {example, value},
+#include "operators.def"
+#undef OPERATOR
+};
+
 static void append_flags(unsigned flags, struct text *out)
 {
     static const char *const names[] = {"mergeable", "ordered", "unbounded", "approximate"};
@@ -86,7 +97,8 @@ static void append_flags(unsigned flags, struct text *out)
 
 static void dump_operators(struct table *table)
 {
-    static const char *const columns[] = {"operator", "over", "result", "flags", "meaning"};
+    static const char *const columns[] = {"operator", "over",  "result", "flags",
+                                          "example",  "shows", "meaning"};
     static const char *const arguments[] = {
         [NO_ARG] = "", [OPT_ARG] = "([expression])", [ANY_ARG] = "(expression",
         [NUMBER_ARG] = "(number", [RATIO_ARGS] = "(feature, feature, alpha = x, beta = y",
@@ -100,7 +112,7 @@ static void dump_operators(struct table *table)
         [LONG] = "long", [DOUBLE] = "double", [BOOL] = "bool", [SAME] = "type of the argument",
         [LIST] = "list", [SUM] = "long or double",
     };
-    set_head(table, columns, 5, "freshet-operators", "what a feature can be",
+    set_head(table, columns, 7, "freshet-operators", "what a feature can be",
              "A features file has one section [feature NAME] a feature. Its keys: op (an operator "
              "of this page), where (only events for which this expression is true), over (session, "
              "a duration or lifetime), hop (step at which old events leave the window), default "
@@ -113,7 +125,12 @@ static void dump_operators(struct table *table)
              "comparisons, and, or, not, in (...), is null, is not null, + - * /, "
              "hour_of_day(ts) and day_of_week(ts). With on = session they know session_id, "
              "session_start, session_last, session_duration, session_event_count, mean_gap and ts "
-             "(the session's last) instead.");
+             "(the session's last) instead.\n\n"
+             "Each example is what the operator shows after these events of one user, on 5 January "
+             "2026: 09:00 view sock; 10:00 impression hat 10; 10:04 click coat 40; 10:06 click hat "
+             "10; 10:07 view shoe; 10:10 purchase hat 20. That is event_time, event_type, item_id "
+             "and price; the gap is 30m, so the sock is a session of its own. It is over = session "
+             "(decayed_sum: lifetime); clicks and impressions are counts of such events.");
     static const char *const parameters[] = {
         [NO_PARAMETER] = "", [LENGTH] = ", n", [FRACTION] = ", fraction",
         [HALF_LIFE] = ", half-life",
@@ -131,6 +148,8 @@ static void dump_operators(struct table *table)
         text_clear(&text);
         append_flags(row->flags, &text);
         table_add(table, text.len > 0 ? text.data : "");
+        table_add(table, examples[i].op);
+        table_add(table, examples[i].value);
         table_add(table, row->sentence);
     }
     text_free(&text);

@@ -24,7 +24,8 @@ static const struct row fates[] = {
 };
 
 static const struct row operators[] = {
-#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, sentence)             \
+#define OPERATOR(ID, name, argument, parameter, scope, result, state, flags, example, value,       \
+                 sentence)                                                                         \
     {#name, sentence},
 #include "operators.def"
 #undef OPERATOR
