@@ -7,7 +7,7 @@
 #include "rowavro.h"
 
 const char *const dump_names[] = {"config",  "features", "operators", "metrics",
-                                  "control", "fates",    NULL};
+                                  "control", "fates",    "rebalances", NULL};
 const char *const dump_formats[] = {"text", "md", "json", "man", "ini", "avsc", NULL};
 
 enum { EXIT_USAGE = 64 };
@@ -37,6 +37,22 @@ static void dump_fates(struct table *table)
     table_add(table, #name), table_add(table, GOES_TO_##class), table_add(table, sentence);
 #include "fates.def"
 #undef FATE
+}
+
+static void dump_rebalances(struct table *table)
+{
+    static const char *const columns[] = {"property", "value", "mended in", "reason"};
+    set_head(table, columns, 4, "freshet-rebalances", "how a group may share partitions",
+             "Which rebalance protocols may be asked for in [kafka]: what has a reason is refused "
+             "while the librdkafka that is loaded is older than the version that mended it.");
+#define EVER                    ""
+#define IN(major, minor, patch) #major "." #minor "." #patch
+#define NEVER                   "never"
+#define REBALANCE(property, value, before, sentence)                                               \
+    table_add(table, property), table_add(table, value), table_add(table, before),                 \
+        table_add(table, sentence);
+#include "rebalances.def"
+#undef REBALANCE
 }
 
 static void dump_metrics(struct table *table)
@@ -252,6 +268,8 @@ static bool fill(const char *name, const struct config *config, struct config_er
         dump_metrics(table);
     } else if (strcmp(name, "control") == 0) {
         dump_control(table);
+    } else if (strcmp(name, "rebalances") == 0) {
+        dump_rebalances(table);
     } else {
         dump_fates(table);
     }

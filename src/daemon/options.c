@@ -19,8 +19,8 @@ static const struct argp_option known[] = {
     {"online", OPTION_ONLINE, 0, 0, "With --check: also ask Kafka, the registry and Redis", 1},
     {"sample", OPTION_SAMPLE, "N", 0, "With --check --online: look at N records of the topic, "
      "whether it is partitioned by event.key", 1},
-    {"dump", OPTION_DUMP, "WHAT", 0, "Print config, features, operators, metrics, control or "
-     "fates, and end", 2},
+    {"dump", OPTION_DUMP, "WHAT", 0, "Print config, features, operators, metrics, control, "
+     "fates or rebalances, and end", 2},
     {"format", OPTION_FORMAT, "FORMAT", 0, "of --dump: text, md, json or man; ini for config; "
      "avsc, the schema of rows in redis.layout packed, for features", 2},
     {0},
@@ -65,8 +65,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_DUMP:
         if (!is_word(argument, dump_names))
-            argp_error(state, "--dump %s: write config, features, operators, metrics, control or "
-                       "fates", argument);
+            argp_error(state, "--dump %s: write config, features, operators, metrics, control, "
+                       "fates or rebalances", argument);
         options->dump = argument;
         return 0;
     case OPTION_FORMAT:

@@ -25,7 +25,6 @@ static const struct kafka_forced {
     {"enable.idempotence", "true", "late records must not be stored twice by a retry"},
     {"acks", "all", "a late record counts when all replicas have it"},
     {"request.required.acks", "all", "a late record counts when all replicas have it"},
-    {"group.protocol", "classic", "partitions are handed over whole, by eager rebalances"},
     {"delivery.report.only.error", NULL, "every late record is awaited"},
     {"metadata.broker.list", NULL, "set kafka.bootstrap.servers"},
     {"bootstrap.servers", NULL, "set kafka.bootstrap.servers"},
@@ -84,20 +83,6 @@ enum {
     STATISTICS_INTERVAL_MIN_MS = 10000,
 };
 
-static bool only_eager(const char *strategies)
-{
-    while (*strategies) {
-        size_t len = strcspn(strategies, ",");
-        bool eager = (len == 5 && !strncmp(strategies, "range", len)) ||
-                     (len == 10 && !strncmp(strategies, "roundrobin", len));
-        if (!eager)
-            return false;
-        strategies += len;
-        strategies += *strategies == ',';
-    }
-    return true;
-}
-
 static bool contradicts(const char *name, const char *value, char *error)
 {
     for (size_t i = 0; i < sizeof forced / sizeof *forced; i++) {
@@ -115,10 +100,8 @@ static bool contradicts(const char *name, const char *value, char *error)
     else if (!strcmp(name, "statistics.interval.ms") && strcmp(value, "0") != 0 &&
              atoll(value) < STATISTICS_INTERVAL_MIN_MS)
         why = "0 or at least 10000: statistics cost time in every thread";
-    else if (!strcmp(name, "partition.assignment.strategy") && !only_eager(value))
-        why = "range or roundrobin: partitions are handed over whole, by eager rebalances";
     if (!why)
-        return false;
+        return !kafka_rebalance_fits(name, value, rd_kafka_version(), error);
     snprintf(error, KAFKA_ERROR_TEXT, "%s: %s", name, why);
     return true;
 }
@@ -167,8 +150,8 @@ static bool set_defaults(rd_kafka_conf_t *conf, bool producer, char *error)
 static bool set_forced(rd_kafka_conf_t *conf, bool producer, char *error)
 {
     for (size_t i = 0; i < sizeof forced / sizeof *forced; i++) {
-        if (!forced[i].value || !strcmp(forced[i].name, "group.protocol"))
-            continue; /* classic is the default, and unknown to older versions */
+        if (!forced[i].value)
+            continue;
         if (!set_fitting(conf, producer, forced[i].name, forced[i].value, error))
             return false;
     }

@@ -250,7 +250,8 @@ def test_a_credential_without_systemd(place):
     assert "LoadCredential=redis:" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["config", "operators", "metrics", "control", "fates"])
+@pytest.mark.parametrize("name", ["config", "operators", "metrics", "control", "fates",
+                                  "rebalances"])
 def test_dumps(name):
     rows = json.loads(run("freshetd", "--dump", name, "--format", "json").stdout)
     assert len(rows) > 10

@@ -685,6 +685,43 @@ static void test_properties(void **state)
     }
 }
 
+static void test_rebalance_protocols(void **state)
+{
+    enum { STRATEGY, PROTOCOL };
+    static const char *const properties[] = {"partition.assignment.strategy", "group.protocol"};
+    static const struct {
+        int property;
+        const char *value;
+        int version;
+        const char *said; /* NULL: it may be used */
+    } cases[] = {
+        {STRATEGY, "range", 0x000b0000, NULL},
+        {STRATEGY, "roundrobin,range", 0x020f00ff, NULL},
+        {STRATEGY, "range,sticky", 0x020f00ff, "sticky is not known"},
+        {STRATEGY, "range,", 0x020f00ff, "is not known"},
+        {STRATEGY, "cooperative-sticky", 0x020002ff, "librdkafka 2.0.2: Of two members that claim"},
+        {STRATEGY, "range,cooperative-sticky", 0x020503ff, "loop for ever. Mended in 2.6.1."},
+        {STRATEGY, "cooperative-sticky", 0x020601ff, "lose the assignment. Mended in 2.10.0."},
+        {STRATEGY, "cooperative-sticky", 0x020a00ff, "gives up and takes all partitions at once"},
+        {PROTOCOL, "classic", 0x020300ff, "leave it out. Mended in 2.4.0."},
+        {PROTOCOL, "classic", 0x020400ff, NULL},
+        {PROTOCOL, "consumer", 0x020a00ff, "preview that its makers do not want in production"},
+        {PROTOCOL, "consumer", 0x020d02ff, "joining again. Mended in 2.15.0."},
+        {PROTOCOL, "consumer", 0x7f0000ff, "no incremental hand-over"},
+    };
+    (void)state;
+    char error[KAFKA_ERROR_TEXT];
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        error[0] = '\0';
+        bool fits = kafka_rebalance_fits(properties[cases[k].property], cases[k].value,
+                                         cases[k].version, error);
+        assert_int_equal(fits, cases[k].said == NULL);
+        if (cases[k].said && !strstr(error, cases[k].said))
+            fail_msg("%s: %s", cases[k].value, error);
+    }
+    assert_true(kafka_rebalance_fits("linger.ms", "5,6", 0x020002ff, error));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) /* one test by a pattern */
@@ -709,6 +746,7 @@ int main(int argc, char **argv)
         WORLD(test_rejected_record),
         WORLD(test_producer_bounds),
         cmocka_unit_test(test_properties),
+        cmocka_unit_test(test_rebalance_protocols),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,6 +177,10 @@ void kafka_close(struct kafka *kafka, int64_t deadline_ms, void (*done)(void *da
  * know the property, refuses the value, or it contradicts what freshet relies on. */
 bool kafka_check_property(const char *name, const char *value, char *error);
 
+/* The part of it that is about rebalances (rebalances.def): false with a reason when that version
+ * of librdkafka (0x020002ff: 2.0.2) cannot be used so; true for properties about other things. */
+bool kafka_rebalance_fits(const char *property, const char *value, int version, char *error);
+
 /* "2.0.2", of the library that is loaded. */
 const char *kafka_library_version(void);
 
