@@ -321,7 +321,8 @@ def patiently(ask):
 def consumer(bootstrap, group="looking-on"):
     reader = confluent_kafka.Consumer(
         {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False,
-         "enable.partition.eof": True, "auto.offset.reset": "earliest"})
+         "enable.partition.eof": True, "auto.offset.reset": "earliest",
+         "fetch.wait.max.ms": 10})      # the end of a topic is told at once
     try:
         yield reader
     finally:

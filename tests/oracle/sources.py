@@ -59,7 +59,7 @@ def from_kafka(settings, reader, bootstrap=None, topic=None):
         consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in sorted(left)])
         count, heard = 0, time.monotonic()
         while left:
-            for message in consumer.consume(2000, timeout=1.0):
+            for message in consumer.consume(2000, timeout=0.05):
                 heard = time.monotonic()
                 error, partition = message.error(), message.partition()
                 if error is not None:
