@@ -87,6 +87,9 @@ static void send_acquire(struct partition *partition)
         .old_token = lease->previous[0] ? lease->previous : NULL,
         .old_seq = lease->acknowledged,
         .layout = config_rows[CONFIG_ROW_redis_layout].words[partition->engine->layout.kind],
+        .as_of_ahead_ms = rebuild_pending(partition)
+                              ? partition->engine->config->time_max_future_skew.ms
+                              : -1,
     };
     failpoint_before(FAILPOINT_ACQUIRE);
     redis_acquire(partition->engine->redis, &terms, on_acquired,

@@ -9,6 +9,9 @@
  *      before T + max_future_skew (T2). So when that is not within reach of A, nothing is missing:
  *      the start is proven. Else the feed is behind the clock: T = A - reach - max_future_skew, and
  *      again from 1. A only grows, so that one is proven when it comes here.
+ * as_of is set anew (W5): as ever it begins with the highest that Redis has seen, so that no row
+ * goes back, but not beyond max_future_skew ahead of Redis' clock. No right clock has stated such a
+ * row, and until that time came all windows would be empty.
  * The log's beginning is as good as the log. Where keys were turned away (state.max_keys) nothing
  * is proven: which ones they are depends on all of history. */
 #include "engine.h"

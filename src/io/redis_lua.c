@@ -74,7 +74,8 @@
     "return reply\n"
 
 const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
-    /* ARGV: token, token of the checkpoint or '', seq acknowledged under that, layout.
+    /* ARGV: token, token of the checkpoint or '', seq acknowledged under that, layout, how far as
+     * may be ahead of TIME in ms or -1.
      * Reply: hw, as (nil: unknown), rs, seq, TIME in ms.
      * The old owner's batches end where its successor took over: if fewer were applied than were
      * acknowledged, Redis has lost some (by fail-over, FLUSHALL, an old RDB). Rows of another
@@ -85,6 +86,12 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "if own.err then redis.call('DEL', KEYS[1]) end\n"
         "for i = 1, 4 do own[i] = own[i] and string.match(own[i], '^-?%d+$') or false end\n"
         "local resync, seq = own[3] or '0', own[4] or '0'\n"
+        "local time = redis.call('TIME')\n"
+        "local now, ahead = time[1] * 1000 + math.floor(time[2] / 1000), tonumber(ARGV[5])\n"
+        "if ahead >= 0 and own[2] and tonumber(own[2]) > now + ahead then\n"
+        "    own[2] = string.format('%.0f', now + ahead)\n"
+        "    redis.call('HSET', KEYS[1], 'as', own[2])\n"
+        "end\n"
         "local owners, applied, is_open = {}, -1, false\n"
         "for token, at in string.gmatch(own[5] or '', '(%w+):(%d+)') do\n"
         "    owners[#owners + 1] = token .. ':' .. at\n"
@@ -97,8 +104,7 @@ const char *const redis_lua_sources[REDIS_LUA_COUNT] = {
         "local history = table.concat(owners, ' ', math.max(1, #owners - 15))\n"
         "redis.call('HSET', KEYS[1], 't', ARGV[1], 'rs', resync, 'seq', seq, 'th', history,\n"
         "           'ly', ARGV[4])\n"
-        "local time = redis.call('TIME')\n"
-        "return {own[1], own[2], resync, seq, time[1] * 1000 + math.floor(time[2] / 1000)}\n",
+        "return {own[1], own[2], resync, seq, now}\n",
 
     /* KEYS[2..]: rows. ARGV: token, the seq it must find, hwm, asm, TTL in ms or 0, partition or ''
      * (do not check), then each row's arguments (rowhash.h).

@@ -142,13 +142,14 @@ static void acquire_answered(struct redis_request *request, enum redis_result st
 void redis_acquire(struct redis *redis, const struct acquire_terms *terms,
                    redis_acquire_done *done, void *context)
 {
-    struct call *call = call_new(redis, REDIS_LUA_ACQUIRE, 1, 4, acquire_answered, context);
+    struct call *call = call_new(redis, REDIS_LUA_ACQUIRE, 1, 5, acquire_answered, context);
     call->done.acquire = done;
     resp_bulk_string(&call->command, terms->own_key);
     resp_bulk_string(&call->command, terms->token);
     resp_bulk_string(&call->command, terms->old_token ? terms->old_token : "");
     resp_bulk_long(&call->command, terms->old_seq);
     resp_bulk_string(&call->command, terms->layout);
+    resp_bulk_long(&call->command, terms->as_of_ahead_ms);
     call_send(redis, call);
 }
 

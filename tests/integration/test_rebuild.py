@@ -177,6 +177,27 @@ def test_the_command_while_events_come(short, topic, redis, directory):
     daemon.terminate()
 
 
+def test_an_as_of_that_no_right_clock_has_stated(short, topic, redis):
+    """Of partition 0 it lies a day ahead, of partition 1 as far as an event may."""
+    daemon = short({"kafka.start": "beginning"}).start()
+    shop(topic, 2000, seed=12, span_ms=10 * MINUTE, users=20)
+    daemon.wait_caught_up()
+    own = [f"freshet:{{{daemon.group}:{topic.name}:{partition}}}:own" for partition in (0, 1)]
+    peer, ahead = client(redis), [now_ms() + DAY, now_ms() + 8000]
+    for key, as_of in zip(own, ahead):
+        peer.hset(key, "as", as_of)
+    assert all(": proven" in line for line in daemon.control("REBUILD").splitlines())
+    daemon.wait_caught_up()
+    found = [int(peer.hget(key, "as")) for key in own]
+    assert found[0] <= now_ms() + 10_000            # time.max_future_skew
+    assert found[1] == ahead[1]
+    for key in peer.scan_iter("features:*"):
+        partition, as_of = map(int, peer.hmget(key, "_p", "_as_of"))
+        assert as_of == found[partition]
+    daemon.assert_equal()
+    daemon.terminate()
+
+
 def test_late_records_are_not_sent_again(short, kafka):
     topic = Topic(kafka.bootstrap, partitions=2)
     for name in ("late", "dead"):

@@ -244,7 +244,7 @@ static inline enum redis_result world_acquire(struct world *world, const char *t
 {
     int before = world->answers;
     const char *layout = world->layout.kind == ROWLAYOUT_HASH ? "hash" : "packed";
-    struct acquire_terms terms = {world->own, token, old_token, old_seq, layout};
+    struct acquire_terms terms = {world->own, token, old_token, old_seq, layout, -1};
     redis_acquire(world->redis, &terms, world_on_acquired, world);
     assert_int_equal(world->answers, before); /* never from within */
     WORLD_WAIT(world, world->answers > before);

@@ -455,7 +455,7 @@ enum odd_call { ODD_ACQUIRE, ODD_FLUSH, ODD_RESYNC, ODD_SCAN, ODD_SWEEP };
 
 static void make_call(struct world *world, enum odd_call call)
 {
-    struct acquire_terms acquire = {world->own, "a", NULL, 0, "hash"};
+    struct acquire_terms acquire = {world->own, "a", NULL, 0, "hash", -1};
     struct sweep_terms sweep = {world->own, "a", 0, 3};
     struct flush_terms flush = world_terms(world, 0);
     struct text keys = {0};

@@ -31,6 +31,8 @@ struct acquire_terms {
     const char *old_token; /* ctok, of a checkpoint or of our last ACQUIRE; NULL: none */
     int64_t old_seq;       /* cseq: acknowledged under it */
     const char *layout;    /* of redis.layout: when rows have another, resync is set */
+    int64_t as_of_ahead_ms; /* an as further ahead of Redis' clock was stated by a wrong clock, and
+                             * is brought down to this; -1: it stays */
 };
 
 struct acquire_result {
