@@ -47,8 +47,12 @@ def wait_death(daemon, point):
     hit.add(point)
 
 
+def armed(*orders):
+    return {"FRESHET_FAILPOINT": f"{order}:kill" for order in orders}
+
+
 def finish(daemon, poller):
-    daemon.start().wait_caught_up()
+    daemon.wait_caught_up()
     assert poller.reads > 0 and poller.problems == []
     daemon.assert_equal()
 
@@ -67,25 +71,29 @@ def test_killed_at(store, steps, quick, topic, redis):
                 with poller.lock:
                     peer.flushall()
                     poller.seen.clear()
-            daemon.launch(env={"FRESHET_FAILPOINT": f"{point}:{1 + number % 2}:kill"})
+            daemon.launch(env=armed(f"{point}:{1 + number % 2}"))
             traffic(topic, number + 1)
             wait_death(daemon, point)
-        finish(daemon, poller)
+        finish(daemon.start(), poller)
 
 
 def test_killed_while_partitions_are_given_up(quick, topic, redis):
-    """A second daemon joins, so that the first gives up all; it dies; the second takes over."""
-    first, second = quick("kafka"), quick("kafka", "b")
+    """Another daemon joins, so that the owner gives up all; it dies at that, and the other takes
+    over: it is the next owner."""
+    owner, other = quick("kafka"), quick("kafka", "b")
+    points = sides(REVOKE)
+
+    def owns(daemon):
+        return daemon.metric("freshet_partitions_assigned") == 2
     with Poller(redis) as poller:
-        for number, point in enumerate(sides(REVOKE)):
-            first.start(env={"FRESHET_FAILPOINT": f"{point}:kill"})
+        owner.start(env=armed(points[0])).wait(lambda: owns(owner), 30, "partitions")
+        for number, point in enumerate(points):
             traffic(topic, number)
-            first.wait(lambda: first.metric("freshet_partitions_assigned") == 2, 30, "partitions")
-            second.start()
-            wait_death(first, point)
-            second.wait(lambda: second.metric("freshet_partitions_assigned") == 2, 30, "take-over")
-            second.terminate()
-        finish(first, poller)
+            other.start(env=armed(*points[number + 1:number + 2]))
+            wait_death(owner, point)
+            other.wait(lambda daemon=other: owns(daemon), 30, "take-over")
+            owner, other = other, owner
+        finish(owner, poller)
 
 
 def test_every_step_was_hit():
