@@ -41,7 +41,7 @@ static void dump_fates(struct table *table)
 
 static void dump_rebalances(struct table *table)
 {
-    static const char *const columns[] = {"property", "value", "mended in", "reason"};
+    static const char *const columns[] = {"property", "value", "mended in", "meaning"};
     set_head(table, columns, 4, "freshet-rebalances", "how a group may share partitions",
              "Which rebalance protocols may be asked for in [kafka]: what has a reason is refused "
              "while the librdkafka that is loaded is older than the version that mended it.");
