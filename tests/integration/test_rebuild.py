@@ -2,6 +2,7 @@
 import random
 import re
 import threading
+import time
 
 import pytest
 from harness import RespError, Topic, client, copies, now_ms, row
@@ -194,6 +195,45 @@ def test_an_as_of_that_no_right_clock_has_stated(short, topic, redis):
     for key in peer.scan_iter("features:*"):
         partition, as_of = map(int, peer.hmget(key, "_p", "_as_of"))
         assert as_of == found[partition]
+    daemon.assert_equal()
+    daemon.terminate()
+
+
+def test_a_sweep_that_is_due_ends_with_its_state(short, topic, redis):
+    """It waits for the other shard, and would then find rows that the new state has not read yet."""
+    daemon = short({"kafka.start": "beginning"}).start()
+    shop(topic, 2000, seed=13, span_ms=10 * MINUTE, users=200)
+    daemon.wait_caught_up()
+    peer, asking = client(redis), []
+    rows = peer.dbsize()
+
+    def ask(*words):
+        asking.append(threading.Thread(target=daemon.control, args=words,
+                                       kwargs={"timeout": 300}))
+        asking[-1].start()
+
+    def written_again():
+        line = daemon.control("SHARDS").splitlines()[1]
+        return line.split()[7] == "0" and "resync" in line      # none is dirty
+    # Somebody had the other shard who has read 50 records more: its rows are held.
+    peer.hset(f"freshet:{{{daemon.group}:{topic.name}:1}}:own",
+              mapping={"t": "somebody", "hw": topic.ends()[1] + 49})
+    daemon.wait(lambda: "replaying" in daemon.control("SHARDS"), what="a shard that is held")
+    daemon.control("PAUSE")
+    ask("RESYNC", "0")
+    daemon.wait(written_again, what="a sweep that is due and waits")
+    swept = daemon.log_text().count("event=sweep_ended")
+    ask("REBUILD", "0")
+    daemon.wait(lambda: "rebuild_begins partition=0" in daemon.log_text(), what="an empty shard")
+    time.sleep(32)              # a sweep waits for other shards no longer than 30 s
+    assert daemon.log_text().count("event=sweep_ended") == swept
+    assert peer.dbsize() == rows
+    for _ in range(50):
+        topic.click("user0", now_ms(), partition=1)
+    daemon.control("RESUME")
+    for thread in asking:
+        thread.join()
+    daemon.wait_caught_up()
     daemon.assert_equal()
     daemon.terminate()
 
