@@ -1,4 +1,5 @@
-/* Makes one outside call of freshetd fail, when loaded before it: FRESHET_FAILCALL=KIND:N.
+/* Makes one outside call of freshetd fail, when loaded before it: FRESHET_FAILCALL=KIND:N; and sets
+ * its wall clock wrong: FRESHET_CLOCK=FILE, of 8 bytes, milliseconds as int64_t, at any time.
  *
  * The N-th call of the kind fails as the kernel, libc or librdkafka would let it fail, and a line
  * on standard error says so. Calls on what cannot fail, such as event counters, are not counted; of
@@ -16,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* libc's own names of what is replaced here. */
@@ -31,6 +34,7 @@ static char kind[16]; /* empty: nothing is to fail */
 static long wanted;
 static atomic_long calls;
 static uintptr_t code_begin, code_end;
+static const int64_t *clock_ahead_ms; /* NULL: the clock is right */
 
 static int find_program(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -46,14 +50,26 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *data)
     return 1; /* the first one is the program */
 }
 
-__attribute__((constructor)) static void take_order(void)
+static const int64_t *map_clock(const char *file)
 {
-    const char *order = getenv("FRESHET_FAILCALL");
-    if (!order || strcmp(program_invocation_short_name, "freshetd") != 0)
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    void *found = mmap(NULL, sizeof *clock_ahead_ms, PROT_READ, MAP_SHARED, fd, 0);
+    if (found == MAP_FAILED)
+        _exit(78);
+    close(fd);
+    return found;
+}
+
+__attribute__((constructor)) static void take_orders(void)
+{
+    const char *order = getenv("FRESHET_FAILCALL"), *clock = getenv("FRESHET_CLOCK");
+    if (strcmp(program_invocation_short_name, "freshetd") != 0)
         return;
     dl_iterate_phdr(find_program, NULL);
-    if (sscanf(order, "%15[^:]:%ld", kind, &wanted) != 2)
+    if (order && sscanf(order, "%15[^:]:%ld", kind, &wanted) != 2)
         _exit(78);
+    if (clock)
+        clock_ahead_ms = map_clock(clock);
 }
 
 static bool fails(const char *of, int error)
@@ -79,15 +95,15 @@ static int error_of(const char *of, int fd, int of_file)
                                                             : 0;
 }
 
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-/* ---- memory ---- */
-
 static bool by_program(void *caller)
 {
     uintptr_t at = (uintptr_t)caller;
-    return kind[0] && at >= code_begin && at < code_end;
+    return at >= code_begin && at < code_end;
 }
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+/* ---- memory ---- */
 
 static bool no_memory(void *caller)
 {
@@ -112,6 +128,20 @@ void *realloc(void *block, size_t size)
 void *aligned_alloc(size_t alignment, size_t size)
 {
     return no_memory(__builtin_return_address(0)) ? NULL : __libc_memalign(alignment, size);
+}
+
+/* ---- the wall clock ---- */
+
+/* Only for the program: when the real clock jumps the kernel knows of librdkafka's waits. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    int status = REAL(clock_gettime)(id, now);
+    if (status || id != CLOCK_REALTIME || !clock_ahead_ms ||
+        !by_program(__builtin_return_address(0)))
+        return status;
+    int64_t ms = *(const volatile int64_t *)clock_ahead_ms;
+    now->tv_sec += ms / 1000; /* whole seconds are enough */
+    return status;
 }
 
 /* ---- files and sockets ---- */

@@ -32,6 +32,15 @@ def shared_kafka(workspace):
     broker.kill()
 
 
+@pytest.fixture(scope="session")
+def cluster(workspace):
+    """Three brokers, each with a copy of everything."""
+    brokers = services.Kafka(workspace / "cluster", brokers=3)
+    brokers.start()
+    yield brokers
+    brokers.kill()
+
+
 @pytest.fixture
 def kafka(shared_kafka):
     """The broker, running, whatever the test before did to it."""

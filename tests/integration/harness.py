@@ -239,9 +239,10 @@ def click(user, ts, event_type="click", **fields):
 class Topic:
     """An input topic and its producer; a user's events go to one partition."""
 
-    def __init__(self, bootstrap, partitions=2, name=None, **settings):
+    def __init__(self, bootstrap, partitions=2, name=None, replicas=1, **settings):
         self.bootstrap = bootstrap
         self.partitions = partitions
+        self.replicas = replicas
         self.name = name or f"clicks-{uuid.uuid4().hex[:8]}"
         self.admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": bootstrap})
         self.producer = confluent_kafka.Producer(
@@ -254,7 +255,7 @@ class Topic:
 
     def create(self, name, partitions=1, **settings):
         config = {key.replace("_", "."): str(value) for key, value in settings.items()}
-        new = confluent_kafka.admin.NewTopic(name, partitions, 1, config=config)
+        new = confluent_kafka.admin.NewTopic(name, partitions, self.replicas, config=config)
         for future in self.admin.create_topics([new]).values():
             future.result(30)
         wait_for(lambda: name in self.admin.list_topics(timeout=10).topics, 30, f"topic {name}")
@@ -408,6 +409,7 @@ class Freshetd:
         self.process = None
         self.program = BIN / "freshetd"
         self.group = f"group-{topic.name}"
+        self.more_environment = {}
         self.settings = {
             "kafka.bootstrap.servers": topic.bootstrap,
             "kafka.topic": topic.name,
@@ -441,7 +443,7 @@ class Freshetd:
     def environment(self):
         kept = {name: value for name, value in os.environ.items()
                 if not name.startswith("FRESHET_") and name != "NOTIFY_SOCKET"}
-        return kept
+        return {**kept, **self.more_environment}
 
     def launch(self, *words, env=None):
         """Starts the process without waiting."""

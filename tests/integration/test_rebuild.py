@@ -200,7 +200,7 @@ def test_an_as_of_that_no_right_clock_has_stated(short, topic, redis):
 
 
 def test_a_sweep_that_is_due_ends_with_its_state(short, topic, redis):
-    """It waits for the other shard, and would then find rows that the new state has not read yet."""
+    """It waits for the other shard, and would then find rows that the new state has not yet."""
     daemon = short({"kafka.start": "beginning"}).start()
     shop(topic, 2000, seed=13, span_ms=10 * MINUTE, users=200)
     daemon.wait_caught_up()

@@ -188,6 +188,7 @@ class Broker(Server):
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.directory / "data",
             "log.retention.ms": -1,
+            "default.replication.factor": copies,
             "offsets.topic.replication.factor": copies,
             "offsets.topic.num.partitions": 4,
             "transaction.state.log.replication.factor": copies,

@@ -6,7 +6,7 @@ data of Redis holds the poller off meanwhile, and lets it forget what it saw.
 import re
 import time
 
-from harness import TREE
+from harness import TREE, wait_for
 
 SESSION_MS = 2000
 STEP_SECONDS = 2        # a step that is not reached by then was not on the way
@@ -141,6 +141,32 @@ def broker_hangs(run):
     run.kafka.thaw()
 
 
+def leader_change(run):
+    """One of three brokers goes, in good order or not; others lead its partitions from then on."""
+    broker = run.choice.choice(run.kafka.brokers)
+    if run.choice.random() < 0.5:
+        broker.stop()
+    else:
+        broker.kill()
+    time.sleep(run.choice.uniform(0, 3))
+    broker.start()
+
+
+def clock_jumps(run):
+    """There and back; a daemon may have to start by a wrong clock, too."""
+    daemon = pick(run)
+    seconds = run.choice.choice((-7200, -30, 30, 7200))
+
+    def noticed():
+        return abs(daemon.metric("freshet_redis_clock_difference_seconds") + seconds) < 10
+    run.clocks[daemon].jump(seconds)
+    wait_for(noticed, 60, "the daemon sees that Redis has another time")
+    if run.choice.random() < 0.5:
+        kill(run)
+        time.sleep(run.choice.uniform(0, 1))
+    run.clocks[daemon].jump(0)
+
+
 def registry_down(run):
     """Schemas that are known stay known; a daemon that starts meanwhile waits for them."""
     run.registry.stop()
@@ -186,16 +212,18 @@ KINDS = {
     "redis slow": redis_slow,
     "broker stopped": broker_stopped,
     "broker hangs": broker_hangs,
+    "leader change": leader_change,
+    "clock jumps": clock_jumps,
     "registry down": registry_down,
     "rebalance of three": rebalance,
     "disk full": disk_full,
 }
 # The first fault of run n is the n-th of these, over and over.
 FIRST = ("kill -9", "SIGSTOP", "redis emptied", "rebalance of three", "disk full", "broker stopped",
-         "redis old dump", "kill -9", "redis fail-over", "SIGSTOP", "redis stopped", "kill -9",
+         "redis old dump", "kill -9", "redis fail-over", "clock jumps", "redis stopped", "kill -9",
          "redis full", "redis slow", "rebalance of three", "broker stopped", "kill -9", "SIGSTOP",
-         "redis hangs", "kill -9")
+         "redis hangs", "leader change")
 # What may come on top of it.
 FURTHER = ("kill -9", "kill -9 at a step", "SIGSTOP at a step", "step fails", "redis emptied",
            "redis old dump", "redis fail-over", "redis stopped", "redis hangs", "redis full",
-           "redis slow", "broker hangs", "registry down")
+           "redis slow", "broker hangs", "registry down", "clock jumps")

@@ -1,6 +1,6 @@
 """One run: real servers, seeded traffic, a random plan of faults, and in the end the oracle.
 
-    run = FaultRun(number, kafka, directory)      # the number is the seed and chooses the plan
+    run = FaultRun(number, kafka, directory, shim)    # the number is the seed and chooses the plan
     run.go()                                      # AssertionError: not equal, or a row went back
     run.done                                      # the kinds of faults that happened, in order
 """
@@ -8,6 +8,7 @@ import contextlib
 import json
 import random
 import re
+import struct
 import subprocess
 import threading
 import time
@@ -64,10 +65,23 @@ class SmallDisk:
         subprocess.run(["umount", "-l", self.path], check=False)
 
 
+class WrongClock:
+    """The wall clock of a daemon, seconds ahead."""
+
+    def __init__(self, path, shim):
+        self.path = path
+        self.jump(0)
+        self.environment = {"LD_PRELOAD": str(shim), "FRESHET_CLOCK": str(path)}
+
+    def jump(self, seconds):
+        with open(self.path, "r+b" if self.path.exists() else "wb", buffering=0) as file:
+            file.write(struct.pack("=q", seconds * 1000))
+
+
 class FaultRun:
     """The world of one run."""
 
-    def __init__(self, number, kafka, directory):
+    def __init__(self, number, kafka, directory, shim):
         self.choice = random.Random(number)
         first = FIRST[number % len(FIRST)]
         self.plan = [first, *self.choice.choices(FURTHER, k=self.choice.choice((0, 1, 1, 2)))]
@@ -82,10 +96,11 @@ class FaultRun:
                      "kafka.fetch.message.max.bytes": self.choice.choice((1000, 1 << 20)),
                      "time.idle_timeout": self.choice.choice(("0", "1s"))}
         self.done, self.over, self.frozen = [], False, set()
+        self.shim, self.clocks = shim, {}
         self.cleanup = contextlib.ExitStack()
         self.registry = FakeRegistry.standard()
         self.cleanup.callback(self.registry.stop)
-        self.topic = Topic(kafka.bootstrap, partitions=PARTITIONS)
+        self.topic = Topic(kafka.bootstrap, partitions=PARTITIONS, replicas=len(kafka.brokers))
         for kind in ("late", "dead"):
             self.topic.create(f"{self.topic.name}-{kind}")
         self.redis = RedisFront(directory / "redis")
@@ -107,6 +122,8 @@ class FaultRun:
             settings["kafka.group.instance.id"] = name
         made = Freshetd(self.directory / "daemons", self.topic, self.redis.server, settings,
                         self.registry, name)
+        self.clocks[made] = WrongClock(self.directory / f"clock-{name}", self.shim)
+        made.more_environment = self.clocks[made].environment
         self.cleanup.callback(made.close)
         return made
 

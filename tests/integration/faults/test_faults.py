@@ -5,13 +5,16 @@ import time
 
 import faulttable
 import pytest
+from faultkinds import FIRST
 from faultrun import FaultRun
 from harness import TREE
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a file system")
-def test_run(fault_run, kafka, directory):
-    run = FaultRun(fault_run, kafka, directory)
+def test_run(fault_run, request, directory, shim):
+    of_three = FIRST[fault_run % len(FIRST)] == "leader change"
+    kafka = request.getfixturevalue("cluster" if of_three else "kafka")
+    run = FaultRun(fault_run, kafka, directory, shim)
     began = time.monotonic()
     equal = False
     try:
