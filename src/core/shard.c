@@ -260,8 +260,10 @@ void shard_refresh_ttl(struct shard *shard, uint32_t expire_now_s, uint32_t ttl_
         if (shard->ttl_cursor >= shard->handle_count)
             shard->ttl_cursor = 0;
         const struct entity *entity = entity_at(shard, shard->ttl_cursor);
-        if (entity->flags & ENTITY_USED && entity->expire_s &&
-            expire_now_s - entity->expire_s > ttl_s / 2)
+        /* Of a row that was written after its key had been saved it is not known. */
+        bool over = entity->expire_s == 0 ? entity->inflight == 0
+                                          : expire_now_s - entity->expire_s > ttl_s / 2;
+        if (entity->flags & ENTITY_USED && over)
             entity_dirty(shard, shard->ttl_cursor, QUEUE_DECAY);
         shard->ttl_cursor++;
     }
