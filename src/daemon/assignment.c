@@ -23,6 +23,7 @@ static void drop_parked(struct engine *engine)
 {
     for (int k = 0; k < engine->kept_count; k++) {
         shard_close(engine->kept[k].shard);
+        rejects_drop(&engine->kept[k].rejects);
         engine->kept[k] = (struct kept_shard){0};
     }
 }

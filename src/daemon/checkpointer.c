@@ -214,7 +214,7 @@ static void walk(struct engine *engine)
 static bool late_records_stored(const struct partition *partition)
 {
     int64_t offset = checkpoint_offset(partition->shard);
-    return partition->rejects_count == 0 || rejects_first_offset(partition) >= offset;
+    return partition->rejects.count == 0 || rejects_first_offset(&partition->rejects) >= offset;
 }
 
 static void advance(struct engine *engine)

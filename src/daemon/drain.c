@@ -44,7 +44,7 @@ static void on_left(void *data)
 static bool rejects_stored(const struct engine *engine)
 {
     for (int k = 0; k < engine->partition_count; k++)
-        if (engine->partitions[k]->rejects_count > 0)
+        if (engine->partitions[k]->rejects.count > 0)
             return false;
     return true;
 }

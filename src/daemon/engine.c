@@ -430,8 +430,10 @@ void engine_close(struct engine *engine, void (*closed)(void *context), void *co
     }
     for (int k = 0; k < engine->partition_count; k++) {
         intake_drop(engine->partitions[k]);
-        rejects_drop(engine->partitions[k]);
+        rejects_drop(&engine->partitions[k]->rejects);
     }
+    for (int k = 0; k < engine->kept_count; k++)
+        rejects_drop(&engine->kept[k].rejects);
     if (engine->kafka) {
         engine->parts_open++;
         kafka_close(engine->kafka, 0, part_closed, engine);

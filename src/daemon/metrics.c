@@ -49,7 +49,7 @@ static double pending_rejects(const struct engine *engine)
 {
     double pending = 0;
     for (int k = 0; k < engine->partition_count; k++)
-        pending += (double)engine->partitions[k]->rejects_count;
+        pending += (double)engine->partitions[k]->rejects.count;
     return pending;
 }
 

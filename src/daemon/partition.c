@@ -28,7 +28,9 @@ void partition_park(struct partition *partition)
     if (partition->rebuild.state == REBUILD_DUE)
         return; /* it was to be forgotten */
     lease_let_go(shard_lease(partition->shard));
-    *kept = (struct kept_shard){partition->shard, partition->chain, partition->rebuild};
+    *kept = (struct kept_shard){partition->shard, partition->chain, partition->rebuild,
+                                partition->rejects};
+    partition->rejects = (struct rejects){0};
     partition->shard = NULL;
 }
 
@@ -98,6 +100,7 @@ struct partition *partition_open(struct engine *engine, const struct kafka_exten
         partition->shard = kept->shard;
         partition->chain = kept->chain;
         partition->rebuild = kept->rebuild;
+        partition->rejects = kept->rejects;
         *kept = (struct kept_shard){0};
         /* It was saved before Redis was ever reached: its beginning is still to be swept. */
         partition->empty_start = shard_lease(partition->shard)->previous[0] == '\0';
@@ -131,7 +134,7 @@ void partition_restart(struct partition *partition)
     const struct rebuild *rebuild = &partition->rebuild;
     expect(partition->flights_busy == 0 && rebuild->state == REBUILD_READING);
     intake_drop(partition);
-    rejects_drop_from(partition, rebuild->offset); /* they come again, in order */
+    rejects_drop_from(&partition->rejects, rebuild->offset); /* they come again, in order */
     checkpointer_abort(partition->engine, partition);
     keep_counters(partition->engine, partition->shard);
     shard_close(partition->shard);
@@ -164,7 +167,7 @@ void partition_close(struct partition *partition)
     if (partition->shard)
         keep_counters(partition->engine, partition->shard);
     intake_drop(partition);
-    rejects_drop(partition);
+    rejects_drop(&partition->rejects);
     shard_close(partition->shard);
     for (int k = 0; k < ENGINE_FLIGHTS; k++)
         flush_batch_fini(&partition->flights[k].flush);
@@ -206,7 +209,7 @@ void partition_update_pauses(struct partition *partition)
     partition_pause(partition, PAUSE_DIRTY, !replaying && status.dirty > low);
     size_t bound = (size_t)config->late_max_pending;
     partition_pause(partition, PAUSE_REJECTS,
-                    partition->rejects_count >= (partition->paused & PAUSE_REJECTS ? bound / 2 + 1
+                    partition->rejects.count >= (partition->paused & PAUSE_REJECTS ? bound / 2 + 1
                                                                                    : bound));
 }
 

@@ -11,9 +11,9 @@
 #include "log.h"
 #include "pool.h"
 
-static struct reject *reject_at(const struct partition *partition, size_t k)
+static struct reject *reject_at(const struct rejects *rejects, size_t k)
 {
-    return &partition->rejects[(partition->rejects_head + k) % partition->rejects_capacity];
+    return &rejects->list[(rejects->head + k) % rejects->capacity];
 }
 
 static const char *reject_topic(const struct config *config, enum fate fate)
@@ -24,20 +24,20 @@ static const char *reject_topic(const struct config *config, enum fate fate)
     return topic[0] ? topic : NULL;
 }
 
-static struct reject *reject_append(struct partition *partition)
+static struct reject *reject_append(struct rejects *rejects)
 {
-    if (partition->rejects_count == partition->rejects_capacity) {
-        size_t capacity = partition->rejects_capacity ? 2 * partition->rejects_capacity : 64;
+    if (rejects->count == rejects->capacity) {
+        size_t capacity = rejects->capacity ? 2 * rejects->capacity : 64;
         struct reject *grown = memory_alloc(capacity * sizeof *grown);
-        for (size_t k = 0; k < partition->rejects_count; k++)
-            grown[k] = *reject_at(partition, k);
-        memory_free(partition->rejects);
-        partition->rejects = grown;
-        partition->rejects_head = 0;
-        partition->rejects_capacity = capacity;
+        for (size_t k = 0; k < rejects->count; k++)
+            grown[k] = *reject_at(rejects, k);
+        memory_free(rejects->list);
+        rejects->list = grown;
+        rejects->head = 0;
+        rejects->capacity = capacity;
     }
-    partition->rejects_count++;
-    return reject_at(partition, partition->rejects_count - 1);
+    rejects->count++;
+    return reject_at(rejects, rejects->count - 1);
 }
 
 static void log_reject(const struct partition *partition, const struct kafka_message *message,
@@ -88,7 +88,7 @@ bool reject_take(struct partition *partition, const struct kafka_message *messag
     }
     if (message->offset < partition->committed)
         return false; /* stored before the commit */
-    struct reject *reject = reject_append(partition);
+    struct reject *reject = reject_append(&partition->rejects);
     *reject = (struct reject){
         .offset = message->offset,
         .message = *message,
@@ -100,8 +100,8 @@ bool reject_take(struct partition *partition, const struct kafka_message *messag
 
 void rejects_send_waiting(struct partition *partition)
 {
-    for (size_t k = 0; k < partition->rejects_count; k++) {
-        struct reject *reject = reject_at(partition, k);
+    for (size_t k = 0; k < partition->rejects.count; k++) {
+        struct reject *reject = reject_at(&partition->rejects, k);
         if (reject->sent)
             continue;
         if (!reject_send(partition, reject))
@@ -110,10 +110,10 @@ void rejects_send_waiting(struct partition *partition)
     }
 }
 
-void rejects_drop_from(struct partition *partition, int64_t offset)
+void rejects_drop_from(struct rejects *rejects, int64_t offset)
 {
-    for (; partition->rejects_count > 0; partition->rejects_count--) {
-        const struct reject *last = reject_at(partition, partition->rejects_count - 1);
+    for (; rejects->count > 0; rejects->count--) {
+        const struct reject *last = reject_at(rejects, rejects->count - 1);
         if (last->offset < offset)
             return;
         if (!last->sent)
@@ -121,24 +121,22 @@ void rejects_drop_from(struct partition *partition, int64_t offset)
     }
 }
 
-void rejects_drop(struct partition *partition)
+void rejects_drop(struct rejects *rejects)
 {
-    rejects_drop_from(partition, INT64_MIN);
-    memory_free(partition->rejects);
-    partition->rejects = NULL;
-    partition->rejects_capacity = 0;
+    rejects_drop_from(rejects, INT64_MIN);
+    memory_free(rejects->list);
+    *rejects = (struct rejects){0};
 }
 
-static void reject_stored(struct partition *partition, int64_t offset)
+static void reject_stored(struct rejects *rejects, int64_t offset)
 {
-    for (size_t k = 0; k < partition->rejects_count; k++)
-        if (reject_at(partition, k)->offset == offset)
-            reject_at(partition, k)->stored = true;
-    while (partition->rejects_count && reject_at(partition, 0)->stored) {
-        partition->rejects_head = (partition->rejects_head + 1) % partition->rejects_capacity;
-        partition->rejects_count--;
+    for (size_t k = 0; k < rejects->count; k++)
+        if (reject_at(rejects, k)->offset == offset)
+            reject_at(rejects, k)->stored = true;
+    while (rejects->count && reject_at(rejects, 0)->stored) {
+        rejects->head = (rejects->head + 1) % rejects->capacity;
+        rejects->count--;
     }
-    partition_update_pauses(partition);
 }
 
 void reject_delivered(void *data, void *opaque, bool ok, const char *text)
@@ -149,8 +147,12 @@ void reject_delivered(void *data, void *opaque, bool ok, const char *text)
     if (ok) {
         failpoint_before(FAILPOINT_LATE_STORED);
         engine->totals.rejects_stored++;
-        if (partition)
-            reject_stored(partition, ticket->offset);
+        if (partition) {
+            reject_stored(&partition->rejects, ticket->offset);
+            partition_update_pauses(partition);
+        } else {
+            reject_stored(&engine_kept(engine, ticket->partition)->rejects, ticket->offset);
+        }
         failpoint_after(FAILPOINT_LATE_STORED);
     } else {
         /* Not stored and not retried: the commit stays below it, so a restart sends it again. */
@@ -162,9 +164,9 @@ void reject_delivered(void *data, void *opaque, bool ok, const char *text)
     memory_free(ticket);
 }
 
-int64_t rejects_first_offset(const struct partition *partition)
+int64_t rejects_first_offset(const struct rejects *rejects)
 {
-    return reject_at(partition, 0)->offset;
+    return reject_at(rejects, 0)->offset;
 }
 
 /* Never past the newest checkpoint: see checkpoint.h. */
@@ -174,8 +176,8 @@ int64_t reject_commit_offset(const struct partition *partition)
     shard_status(partition->shard, &status);
     int64_t offset =
         partition->engine->checkpointer.store ? partition->chain.offset : status.next_offset;
-    if (partition->rejects_count && rejects_first_offset(partition) < offset)
-        offset = rejects_first_offset(partition);
+    if (partition->rejects.count && rejects_first_offset(&partition->rejects) < offset)
+        offset = rejects_first_offset(&partition->rejects);
     return offset > partition->committed ? offset : partition->committed;
 }
 

@@ -101,6 +101,12 @@ struct reject {
     int64_t schema_id;
 };
 
+/* Those of a partition that are not stored yet: a ring. */
+struct rejects {
+    struct reject *list;
+    size_t head, count, capacity;
+};
+
 /* A late event as EXPLAIN shows it. */
 struct late_note {
     uint64_t key_hash; /* of the entity key */
@@ -135,6 +141,7 @@ struct kept_shard {
     struct shard *shard; /* NULL: none */
     struct chain chain;
     struct rebuild rebuild;
+    struct rejects rejects; /* it does not read their records again */
 };
 
 struct partition {
@@ -187,8 +194,7 @@ struct partition {
     int64_t last_flush_ms;          /* wall time of the last answer of Redis */
 
     /* late and dead-letter records */
-    struct reject *rejects;
-    size_t rejects_head, rejects_count, rejects_capacity;
+    struct rejects rejects;
     int64_t committed; /* -1: nothing */
     bool commit_busy;
 
@@ -446,12 +452,12 @@ void stall_run(struct engine *engine);
 bool reject_take(struct partition *partition, const struct kafka_message *message,
                  const struct verdict *verdict, int64_t schema_id);
 void rejects_send_waiting(struct partition *partition);
-void rejects_drop(struct partition *partition);
+void rejects_drop(struct rejects *rejects);
 /* Only those of this offset or a later one: they will be read again. */
-void rejects_drop_from(struct partition *partition, int64_t offset);
+void rejects_drop_from(struct rejects *rejects, int64_t offset);
 void reject_delivered(void *data, void *opaque, bool ok, const char *text);
 /* Of the oldest one that is not stored; only while there is one. */
-int64_t rejects_first_offset(const struct partition *partition);
+int64_t rejects_first_offset(const struct rejects *rejects);
 /* The offset that may be committed; -1: none yet. */
 int64_t reject_commit_offset(const struct partition *partition);
 void engine_commit(struct engine *engine, kafka_commit_done *done, void *data);
