@@ -228,7 +228,7 @@ def in_python(part):
 def mutants():
     """Returns the names of the cores with a planted mistake, which the simulation must catch."""
     text = (TESTS / "sim" / "mutants.cmake").read_text()
-    return [f"mutant_{name}" for name in re.findall(r"^sim_mutant\((\w+)", text, re.MULTILINE)]
+    return [f"mutant_{name}" for name in re.findall(r"^mutant\(\w+ (\w+)", text, re.MULTILINE)]
 
 
 def parts():

@@ -38,10 +38,12 @@ static uint32_t entity_take_handle(struct shard *shard)
         expect(shard->chunk_count < ENTITY_CHUNKS_MAX);
         shard->chunks = memory_resize(shard->chunks,
                                       (shard->chunk_count + 1) * sizeof *shard->chunks);
+        /* Not zeroed: what is never used need never be touched. */
         shard->chunks[shard->chunk_count++] =
-            memory_alloc((size_t)ENTITY_CHUNK * shard->entity_bytes);
+            memory_resize(NULL, (size_t)ENTITY_CHUNK * shard->entity_bytes);
     }
     shard->handle_count++;
+    entity_at(shard, handle)->serial = 0;
     return handle;
 }
 

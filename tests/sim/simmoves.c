@@ -6,7 +6,7 @@
 bool world_produce(struct world *world, struct owner *owner)
 {
     (void)owner;
-    if (world->log_end == WORLD_LOG)
+    if (world->log_end == world->log_most)
         return false;
     int64_t at = world->log_end++;
     __typeof__(world->log[0]) *entry = &world->log[at];
@@ -286,7 +286,10 @@ bool world_flush(struct world *world, struct owner *owner)
 }
 bool world_execute(struct world *world, struct owner *owner)
 {
-    return owner_execute(world, owner);
+    bool some = owner_execute(world, owner);
+    while (some && world_chance(world, 50) && owner_execute(world, owner))
+        world->steps++;
+    return some;
 }
 bool world_reply(struct world *world, struct owner *owner)
 {
@@ -294,7 +297,10 @@ bool world_reply(struct world *world, struct owner *owner)
 }
 bool world_save(struct world *world, struct owner *owner)
 {
-    return owner_save(world, owner);
+    bool some = owner_save(world, owner);
+    while (some && owner->save != SAVE_NONE && world_chance(world, 70) && owner_save(world, owner))
+        world->steps++;
+    return some;
 }
 bool world_commit(struct world *world, struct owner *owner)
 {

@@ -195,8 +195,8 @@ bool owner_resync(struct owner *owner)
 static int64_t present(const struct world *world, const struct owner *owner)
 {
     int64_t ahead = owner->redis_ahead_ms;
-    if (!owner->end_seen || !owner->redis_clock_known || ahead > SKEW_MAX_MS ||
-        ahead < -SKEW_MAX_MS)
+    bool agree = owner->redis_clock_known && ahead <= SKEW_MAX_MS && ahead >= -SKEW_MAX_MS;
+    if (!world->idle_clock || !owner->end_seen || !agree)
         return INT64_MIN;
     int64_t wall = owner_wall_ms(world, owner);
     return ahead < 0 ? wall + ahead : wall;

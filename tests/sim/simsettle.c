@@ -62,10 +62,10 @@ static void settle_owner(struct world *world, struct owner *owner, bool probe)
     world->steps += steps + exchange(world, owner);
 }
 
-static void settle(struct world *world)
+/* probes: batches that must be acknowledged before it counts as rest. */
+static void settle(struct world *world, uint64_t probes)
 {
-    /* More than can be under way: the last was sent after the last loss. */
-    uint64_t wanted = OWNER_FLIGHTS + 1;
+    uint64_t wanted = probes;
     for (int k = 0; k < WORLD_OWNERS; k++)
         wanted += world->owners[k].acknowledged;
     for (uint64_t round = 0, before = 0; round < SETTLE_ROUNDS; round++) {
@@ -119,7 +119,7 @@ static void pass_ttl(struct world *world)
 {
     for (int k = 0; k < 4; k++) {
         world->now += world->ttl_ms / 3;
-        settle(world);
+        settle(world, 1);
     }
 }
 
@@ -139,9 +139,26 @@ static void save_all(struct world *world)
 void world_settle(struct world *world)
 {
     heal(world);
-    settle(world);
+    /* More than can be under way: the last one was sent after the last loss. */
+    settle(world, OWNER_FLIGHTS + 1);
     if (world->ttl_ms)
         pass_ttl(world);
     compare(world);
     save_all(world);
+}
+
+/* One owner after the other, so that each can have a checkpoint of its own. */
+void world_warm(struct world *world)
+{
+    NOTE(NULL, "the shard is at rest before anything goes wrong");
+    for (int64_t owners = 1 + world_below(world, WORLD_OWNERS); owners > 0; owners--) {
+        for (int64_t count = 1 + world_below(world, 4); count > 0; count--)
+            world_produce(world, NULL);
+        settle(world, 0);
+        if (world_chance(world, 70))
+            save_all(world);
+        if (owners > 1)
+            world_give(world, (int)world_below(world, WORLD_OWNERS));
+    }
+    world_replicate(world, NULL);
 }

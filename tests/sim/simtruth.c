@@ -6,13 +6,13 @@
 #include "hash.h"
 #include "window.h"
 
-enum { LENGTH_MS = 5000, HOP_MS = 1000 };
-
 const char *const simtruth_keys[TRUTH_KEYS] = {"a", "b", "c"};
-const char simtruth_features[] = "[feature clicks]\nop = count\nover = 5s\nhop = 1s\n"
-                                 "[feature events]\nop = session_event_count\n"
-                                 "[feature session]\nop = session_id\n"
-                                 "[feature open]\nop = session_is_open\n";
+#define FEATURES(over, hop)                                                                        \
+    "[feature clicks]\nop = count\nover = " over "\nhop = " hop "\n"                               \
+    "[feature events]\nop = session_event_count\n"                                                \
+    "[feature session]\nop = session_id\n"                                                        \
+    "[feature open]\nop = session_is_open\n"
+const char *const simtruth_features[TRUTH_SETS] = {FEATURES("5s", "1s"), FEATURES("1h", "1m")};
 
 static int64_t phases[TRUTH_KEYS]; /* hashing costs as much as all the rest */
 
@@ -27,9 +27,15 @@ void simtruth_init(struct simtruth *truth)
     }
 }
 
-static int64_t pane_of(int key, int64_t ms)
+static int64_t pane_of(const struct rules *rules, int key, int64_t ms)
 {
-    return clock_floor_div(ms - phases[key], HOP_MS);
+    return clock_floor_div(ms - phases[key], rules->set->windows[0].hop.ms);
+}
+
+/* The first pane that still counts. */
+static int64_t tail_of(const struct rules *rules, int key, int64_t ms)
+{
+    return pane_of(rules, key, ms - rules->set->windows[0].length.ms);
 }
 
 /* ---- an event enters ---- */
@@ -122,7 +128,7 @@ static bool is_over(const struct simtruth *truth, const struct rules *rules, int
     if (newest >= 0 && key->sessions[newest].last + rules->gap.ms + keep >= watermark)
         return false;
     for (int p = 0; p < key->pane_count; p++)
-        if (key->panes[p].index >= pane_of(k, watermark - LENGTH_MS))
+        if (key->panes[p].index >= tail_of(rules, k, watermark))
             return false;
     return true;
 }
@@ -142,7 +148,7 @@ enum fate simtruth_apply(struct simtruth *truth, const struct rules *rules, int 
     if (!enter_session(own, rules, ts, offset, watermark))
         fate = ts + rules->window_lateness.ms >= watermark ? FATE_WINDOWS_ONLY : FATE_LATE;
     if (fate != FATE_LATE) {
-        enter_pane(own, pane_of(key, ts), pane_of(key, watermark - LENGTH_MS));
+        enter_pane(own, pane_of(rules, key, ts), tail_of(rules, key, watermark));
         own->offset = offset;
         own->alive = true;
     }
@@ -159,7 +165,7 @@ struct simvalues simtruth_values(const struct simtruth *truth, const struct rule
 {
     const struct simtruth_key *own = &truth->keys[key];
     struct simvalues values = {.session = -1};
-    int64_t tail = pane_of(key, as_of - LENGTH_MS);
+    int64_t tail = tail_of(rules, key, as_of);
     for (int p = 0; p < own->pane_count; p++)
         if (own->panes[p].index >= tail)
             values.clicks += own->panes[p].clicks;

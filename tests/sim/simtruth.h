@@ -12,7 +12,9 @@
 enum { TRUTH_KEYS = 3, TRUTH_SESSIONS = 8, TRUTH_PANES = 16 };
 
 extern const char *const simtruth_keys[TRUTH_KEYS];
-extern const char simtruth_features[];
+/* A short window, whose rows decay all the time, and a long one. */
+enum { TRUTH_SETS = 2 };
+extern const char *const simtruth_features[TRUTH_SETS];
 
 struct simvalues {
     int64_t clicks, events, session;

@@ -9,7 +9,7 @@
 enum { MACHINES_APART_S = 1000 };
 #define WORLD_START_MS INT64_C(1700000000000)
 
-static struct feature_set *features; /* of all schedules */
+static struct feature_set *features[TRUTH_SETS]; /* of all schedules */
 
 /* ---- begin and end ---- */
 
@@ -25,10 +25,10 @@ static void draw_rules(struct world *world)
         .time_slot = 1,
         .session_slot = -1,
         .id_slot = -1,
-        .set = features,
+        .set = features[world_below(world, TRUTH_SETS)],
         .out_of_orderness.ms = one_of(world, (int64_t[]){0, 1000, 2500}, 3),
         .max_future_skew.ms = 2000,
-        .gap.ms = one_of(world, (int64_t[]){1500, 4000}, 2),
+        .gap.ms = one_of(world, (int64_t[]){1500, 4000, 60000}, 3),
         .lateness.ms = one_of(world, (int64_t[]){0, 3000}, 2),
         .cut_at_ms = -1,
         .cut_every.ms = 86400000,
@@ -41,8 +41,9 @@ static void draw_rules(struct world *world)
     world->rules.window_lateness.ms = world->rules.gap.ms + world->rules.lateness.ms +
                                       one_of(world, (int64_t[]){0, 3000}, 2);
     world->ttl_ms = world_chance(world, 30) ? 60000 : 0;
+    world->idle_clock = world_chance(world, 50);
     world->shared_disk = world_chance(world, 60);
-    world->faults_off = world_chance(world, 30) ? (unsigned)world_draw(world) : 0;
+    world->log_most = world_chance(world, 50) ? WORLD_LOG : 1 + world_below(world, WORLD_LOG / 2);
 }
 
 static void open_owner(struct world *world, int number)
@@ -68,8 +69,9 @@ static void open_owner(struct world *world, int number)
 
 void world_open(struct world *world, uint64_t seed)
 {
-    if (!features)
-        features = corekit_features(simtruth_features);
+    for (int k = 0; k < TRUTH_SETS; k++)
+        if (!features[k])
+            features[k] = corekit_features(simtruth_features[k]);
     world->random = seed * 0x2545f4914f6cdd1du + 1;
     draw_rules(world);
     world->start = WORLD_START_MS + world_below(world, 100000);
@@ -89,6 +91,8 @@ void world_open(struct world *world, uint64_t seed)
     }
     world->steps = world->faults = world->incarnations = 0;
     world->healed = false;
+    if (world_chance(world, 60))
+        world_warm(world);
 }
 
 void world_close(struct world *world)
@@ -106,8 +110,8 @@ void world_free(struct world *world)
     for (int k = 0; k < WORLD_OWNERS; k++)
         simdisk_free(&world->disks[k]);
     arena_free(&world->arena);
-    feature_set_free(features);
-    features = NULL;
+    for (int k = 0; k < TRUTH_SETS; k++)
+        feature_set_free(features[k]);
 }
 
 /* ---- a step ---- */
@@ -125,8 +129,6 @@ bool world_step(struct world *world, const struct world_move *move)
 {
     struct owner *owner = &world->owners[move->owner];
     bool fault = move->kind >= MOVE_FIRST_FAULT;
-    if (fault && world->faults_off & 1u << (move->kind - MOVE_FIRST_FAULT))
-        return false;
     /* Requests of a stopped process arrive all the same. */
     if (owner->frozen && !fault && move->kind != MOVE_execute && move->kind != MOVE_produce &&
         move->kind != MOVE_time && move->kind != MOVE_stray && move->kind != MOVE_replicate)

@@ -145,7 +145,8 @@ struct world {
     struct rules rules;
     int64_t ttl_ms;
     bool shared_disk;
-    unsigned faults_off; /* a bit for each kind of fault */
+    bool idle_clock; /* time.idle_timeout is not 0 */
+    int64_t log_most; /* records and control records that are produced */
 
     int64_t start, now;
     uint64_t random; /* of the move at hand */
@@ -219,6 +220,8 @@ void world_free(struct world *world);
 bool world_step(struct world *world, const struct world_move *move);
 /* simsettle.c: faults are over: everything must find its way, and Redis must be right. */
 void world_settle(struct world *world);
+/* A beginning without faults. */
+void world_warm(struct world *world);
 
 /* simmoves.c: one function for each move; false when there is nothing to do. */
 #define MOVE(name, weight, words) bool world_##name(struct world *world, struct owner *owner);

@@ -10,6 +10,7 @@
  * FRESHET_SIM_SEEDS is the number of schedules (0: as many as fit into a few seconds),
  * FRESHET_SIM_SEED the first one, or the one to run alone when there is no number.
  * FRESHET_SIM_LONG=1 is the long run of 10,000,000. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +30,9 @@ enum {
     DEFAULT_SECONDS = 5,
     LONG_SCHEDULES = 10000000,
     HISTOGRAM = 512,
+    WHEEL = 1200,
+    KEPT_BYTES = 1 << 28,
+    FAULT_KINDS_MAX = 6,
 };
 
 static struct world world;
@@ -56,36 +60,76 @@ static void on_abort(int signal)
     siglongjmp(violated, 1);
 }
 
-static uint8_t wheel[1024]; /* kinds by weight */
-static uint32_t wheel_size;
+static const int weights[MOVE_COUNT] = {
+#define MOVE(name, weight, words) weight,
+    WORLD_MOVES(MOVE) WORLD_FAULTS(MOVE)
+#undef MOVE
+};
+
+/* Moves by weight, and the faults of this schedule: few kinds, so that the same ones meet often. */
+static struct {
+    uint8_t kinds[WHEEL];
+    uint32_t count, faults_from, fault_percent;
+    uint8_t faults[FAULT_KINDS_MAX];
+    uint32_t fault_kinds;
+} wheel;
+
+static void add_kind(int kind)
+{
+    for (int k = 0; k < weights[kind] && wheel.count < WHEEL; k++)
+        wheel.kinds[wheel.count++] = (uint8_t)kind;
+}
 
 static void make_wheel(void)
 {
-    static const int weights[MOVE_COUNT] = {
-#define MOVE(name, weight, words) weight,
-        WORLD_MOVES(MOVE) WORLD_FAULTS(MOVE)
-#undef MOVE
+    for (int kind = 0; kind < MOVE_FIRST_FAULT; kind++)
+        add_kind(kind);
+    wheel.faults_from = wheel.count;
+    for (int kind = MOVE_FIRST_FAULT; kind < MOVE_COUNT; kind++)
+        add_kind(kind);
+}
+
+static uint32_t below(uint64_t *state, uint32_t bound)
+{
+    return (uint32_t)((chance_draw(state) >> 32) * bound >> 32);
+}
+
+static void draw_faults(uint64_t *state)
+{
+    wheel.fault_percent = 2 + below(state, 14);
+    wheel.fault_kinds = 1 + below(state, FAULT_KINDS_MAX);
+    for (uint32_t k = 0; k < wheel.fault_kinds; k++)
+        wheel.faults[k] =
+            wheel.kinds[wheel.faults_from + below(state, wheel.count - wheel.faults_from)];
+}
+
+static struct world_move draw_move(uint64_t *state)
+{
+    uint64_t drawn = chance_draw(state);
+    uint32_t at = (uint32_t)(drawn >> 32 & 0xffff);
+    /* Mostly the one that is to own the shard: others have little to do. */
+    uint64_t owner = drawn >> 60 < 10 ? (uint64_t)world.assigned
+                                      : (drawn >> 52 & 0xff) % WORLD_OWNERS;
+    bool fault = (drawn >> 48 & 0xff) * 100 >> 8 < wheel.fault_percent;
+    return (struct world_move){
+        .kind = fault ? wheel.faults[at * wheel.fault_kinds >> 16]
+                      : wheel.kinds[at * wheel.faults_from >> 16],
+        .owner = (uint8_t)owner,
+        .chance = (uint32_t)drawn,
     };
-    for (int kind = 0; kind < MOVE_COUNT; kind++)
-        for (int k = 0; k < weights[kind] && wheel_size < sizeof wheel; k++)
-            wheel[wheel_size++] = (uint8_t)kind;
 }
 
 static void run_drawn(uint64_t seed)
 {
     world_open(&world, seed);
     uint64_t state = seed ^ 0x6a09e667f3bcc909u;
-    unsigned wanted = MOVES_LEAST + (unsigned)(chance_draw(&state) % MOVES_MORE);
+    unsigned wanted = world.steps + MOVES_LEAST + below(&state, MOVES_MORE);
+    draw_faults(&state);
     made_count = 0;
     for (int k = 0; k < TRIES && world.steps < wanted; k++) {
-        uint64_t drawn = chance_draw(&state);
-        /* Mostly the one that is to own the shard: others have little to do. */
-        uint8_t owner = (uint8_t)(drawn >> 60 < 10 ? (uint64_t)world.assigned
-                                                   : (drawn >> 52 & 0xff) % WORLD_OWNERS);
-        struct world_move move = {wheel[(drawn >> 32 & 0xffff) * wheel_size >> 16], owner,
-                                  (uint32_t)drawn};
-        made[made_count++] = move;
-        if (!world_step(&world, &move))
+        struct world_move *move = &made[made_count++];
+        *move = draw_move(&state);
+        if (!world_step(&world, move))
             made_count--;
     }
     world_settle(&world);
@@ -221,6 +265,9 @@ int main(void)
     if (alone)
         wanted = 1;
     first = first ? first : 1;
+    /* Shards come and go: their memory stays with us. */
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     make_wheel();
     signal(SIGABRT, on_abort);
     double began = seconds(CLOCK_MONOTONIC), used = seconds(CLOCK_PROCESS_CPUTIME_ID);
