@@ -30,7 +30,7 @@ static void keytable_grow(struct keytable *table)
     size_t old_slots = keytable_slots(&old);
     size_t slots = old_slots ? 2 * old_slots : KEYTABLE_FIRST_SLOTS;
     expect(slots <= KEYTABLE_SLOTS_MAX);
-    table->slots = memory_resize(NULL, slots * sizeof table->slots[0]);
+    table->slots = memory_alloc_pages(slots * sizeof table->slots[0]);
     table->mask = (uint32_t)(slots - 1);
     for (size_t k = 0; k < slots; k++)
         table->slots[k] = (struct keytable_slot){0, KEYTABLE_NONE};

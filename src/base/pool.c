@@ -1,7 +1,7 @@
 /* Size classes: a list of free blocks for each, filled by cutting chunks and by freeing. */
 #include "pool.h"
 
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -27,7 +27,8 @@ enum {
     POOL_LINEAR = 8, /* classes of 1 to 8 units; then four to each doubling */
     POOL_CHUNK_FIRST = 1 << 16,
     POOL_CHUNK_LAST = 1 << 22,
-    POOL_HUGE_PAGE = 1 << 21,
+    HUGE_PAGE = 1 << 21,
+    CACHE_LINE = 64,
 };
 
 struct pool_chunk {
@@ -84,13 +85,7 @@ static void pool_grow(struct pool *pool)
     size_t size = pool->chunks ? 2 * pool->chunks->size : POOL_CHUNK_FIRST;
     if (size > POOL_CHUNK_LAST)
         size = POOL_CHUNK_LAST;
-    bool huge = size >= POOL_HUGE_PAGE;
-    struct pool_chunk *chunk = aligned_alloc(huge ? POOL_HUGE_PAGE : 64, size);
-    if (!chunk)
-        unreachable("out of memory");
-    if (huge)
-        (void)madvise(chunk, size,
-                      MADV_HUGEPAGE); /* a hint: random access then costs fewer misses */
+    struct pool_chunk *chunk = memory_alloc_pages(size);
     *chunk = (struct pool_chunk){.older = pool->chunks, .size = size};
     pool->chunks = chunk;
     pool->system_bytes += size;
@@ -151,6 +146,20 @@ void *pool_alloc(struct pool *pool, size_t size)
     return memset(block, 0, size);
 }
 
+void *pool_slab(struct pool *pool, size_t size)
+{
+    expect(size <= POOL_SLAB_MAX);
+    size = (size + POOL_UNIT - 1) / POOL_UNIT * POOL_UNIT;
+    size_t skipped;
+    while (skipped = -(uintptr_t)pool->fresh % CACHE_LINE, pool->fresh_bytes < skipped + size)
+        pool_grow(pool);
+    char *slab = pool->fresh + skipped;
+    pool->fresh += skipped + size;
+    pool->fresh_bytes -= skipped + size;
+    ASAN_UNPOISON_MEMORY_REGION(slab, size);
+    return slab;
+}
+
 void pool_free(struct pool *pool, void *block, size_t size)
 {
     if (!block)
@@ -182,6 +191,18 @@ void *memory_alloc(size_t size)
     void *block = calloc(1, size ? size : 1);
     if (!block)
         unreachable("out of memory");
+    return block;
+}
+
+void *memory_alloc_pages(size_t size)
+{
+    size_t align = size >= HUGE_PAGE ? HUGE_PAGE : CACHE_LINE;
+    size = (size + align - 1) / align * align;
+    void *block = aligned_alloc(align, size);
+    if (!block)
+        unreachable("out of memory");
+    if (align == HUGE_PAGE)
+        (void)madvise(block, size, MADV_HUGEPAGE); /* a hint */
     return block;
 }
 

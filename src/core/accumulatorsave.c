@@ -9,7 +9,7 @@
 
 /* ---- parts ---- */
 
-void held_save(struct text *out, const struct held_value *held)
+void held_save(struct text *out, const union held_value *held)
 {
     text_append_char(out, (char)held->type);
     if (held_is_text(held)) {
@@ -22,7 +22,7 @@ void held_save(struct text *out, const struct held_value *held)
     }
 }
 
-bool held_load(struct segment_reader *in, struct pool *pool, struct held_value *held, int wanted)
+bool held_load(struct segment_reader *in, struct pool *pool, union held_value *held, int wanted)
 {
     int type = (int)segment_get_at_most(in, VALUE_BYTES);
     if (wanted >= 0 && type != wanted)

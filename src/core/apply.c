@@ -7,8 +7,6 @@
 #include "shardstate.h"
 
 enum { KNOWN_FALSE, KNOWN_TRUE, UNKNOWN };
-enum { CACHE_LINE = 64 };
-
 /* An event on its way: what the steps find out about it. */
 struct event {
     const struct record *record;
@@ -55,28 +53,11 @@ static void prefetch_slot(const struct shard *shard, const struct record *record
     keytable_prefetch(&shard->dedup.table, event->id.low);
 }
 
-static void prefetch_entity(const struct shard *shard, struct event *event)
+static void fetch_entity(const struct shard *shard, struct event *event)
 {
     event->guess = event->key_len ? keytable_guess(&shard->table, event->hash) : KEYTABLE_NONE;
-    if (event->guess == KEYTABLE_NONE)
-        return;
-    const char *entity = (const char *)entity_at(shard, event->guess);
-    for (uint32_t at = 0; at < shard->entity_bytes; at += CACHE_LINE)
-        __builtin_prefetch(entity + at);
-}
-
-static void prefetch_state(const struct shard *shard, const struct event *event)
-{
-    if (event->guess == KEYTABLE_NONE)
-        return;
-    const struct entity *entity = entity_at(shard, event->guess);
-    const char *session = (const char *)entity->sessions.live;
-    if (session) {
-        __builtin_prefetch(session);
-        __builtin_prefetch(session + CACHE_LINE);
-    }
-    for (int w = 0; w < shard->rules->set->window_count; w++)
-        __builtin_prefetch(entity->windows[w]);
+    if (event->guess != KEYTABLE_NONE)
+        entity_fetch(shard, event->guess);
 }
 
 /* ---- fate, in the order of fates.def ---- */
@@ -399,6 +380,19 @@ static struct verdict apply_record(struct shard *shard, struct event *event)
     return (struct verdict){fate, late_by};
 }
 
+static struct verdict apply_next(struct shard *shard, struct event *event)
+{
+    expect_context.offset = event->record->offset;
+    shard->cause_offset = event->record->offset;
+    event->input.slots = event->record->slots;
+    event->input.zone = shard->rules->zone;
+    struct verdict verdict = apply_record(shard, event);
+    shard->counters.fates[verdict.fate]++;
+    if (shard->observed)
+        observe_ended(shard, event->key, event->key_len, event->input.ts.ms, verdict);
+    return verdict;
+}
+
 void shard_apply(struct shard *shard, const struct record *records, int count,
                  struct verdict *verdicts)
 {
@@ -409,19 +403,11 @@ void shard_apply(struct shard *shard, const struct record *records, int count,
     for (int k = 0; k < count; k++)
         prefetch_slot(shard, &records[k], &events[k]);
     for (int k = 0; k < count; k++)
-        prefetch_entity(shard, &events[k]);
+        fetch_entity(shard, &events[k]);
     for (int k = 0; k < count; k++)
-        prefetch_state(shard, &events[k]);
-    for (int k = 0; k < count; k++) {
-        expect_context.offset = records[k].offset;
-        shard->cause_offset = records[k].offset;
-        events[k].input.slots = records[k].slots;
-        events[k].input.zone = shard->rules->zone;
-        verdicts[k] = apply_record(shard, &events[k]);
-        shard->counters.fates[verdicts[k].fate]++;
-        if (shard->observed)
-            observe_ended(shard, events[k].key, events[k].key_len, events[k].input.ts.ms,
-                          verdicts[k]);
-    }
+        if (events[k].guess != KEYTABLE_NONE)
+            entity_fetch_state(shard, events[k].guess);
+    for (int k = 0; k < count; k++)
+        verdicts[k] = apply_next(shard, &events[k]);
     shard->cause_offset = -1;
 }

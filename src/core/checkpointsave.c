@@ -68,7 +68,7 @@ static void write_head(struct shard *shard, const struct checkpoint_terms *terms
 _Static_assert(sizeof(struct session) == 40, "saved field by field: put_session, get_session");
 _Static_assert(sizeof(struct session_part) == 40, "saved field by field: put_session, get_session");
 _Static_assert(sizeof(struct sessions) == 32, "saved field by field: put_sessions, get_sessions");
-_Static_assert(sizeof(struct entity) == 120, "what of it is state: put_key, get_key");
+_Static_assert(sizeof(struct entity) == 128, "what of it is state: put_key, get_key");
 
 static void put_accumulators(struct shard *shard, int place, const char *accs)
 {

@@ -1,4 +1,4 @@
-/* The keys of a shard: their memory, their lives and the two queues of dirty ones. */
+/* The keys of a shard: their memory and their lives. */
 #include <string.h>
 
 #include "expect.h"
@@ -30,7 +30,7 @@ static uint32_t entity_take_handle(struct shard *shard)
 {
     uint32_t handle = shard->free_handle;
     if (handle != KEYTABLE_NONE) {
-        shard->free_handle = entity_at(shard, handle)->next;
+        shard->free_handle = entity_at(shard, handle)->next_free;
         return handle;
     }
     handle = shard->handle_count;
@@ -40,7 +40,7 @@ static uint32_t entity_take_handle(struct shard *shard)
                                       (shard->chunk_count + 1) * sizeof *shard->chunks);
         /* Not zeroed: what is never used need never be touched. */
         shard->chunks[shard->chunk_count++] =
-            memory_resize(NULL, (size_t)ENTITY_CHUNK * shard->entity_bytes);
+            pool_slab(&shard->pool, (size_t)ENTITY_CHUNK * shard->entity_bytes);
     }
     shard->handle_count++;
     entity_at(shard, handle)->serial = 0;
@@ -130,43 +130,7 @@ void entity_drop_if_done(struct shard *shard, uint32_t handle)
     keytable_remove(&shard->table, entity->hash, handle);
     if (entity->key_len > ENTITY_INLINE_KEY)
         pool_free(&shard->pool, entity->key, entity->key_len);
-    *entity = (struct entity){.serial = entity->serial, .next = shard->free_handle};
+    *entity = (struct entity){.serial = entity->serial, .next_free = shard->free_handle};
     shard->free_handle = handle;
     shard->forgotten_keys--;
-}
-
-void entity_dirty(struct shard *shard, uint32_t handle, enum entity_queue queue)
-{
-    struct entity *entity = entity_at(shard, handle);
-    if (entity->queue == (uint8_t)queue || entity->queue == QUEUE_EVENT)
-        return; /* an event row waits before rows of decay */
-    entity_clean(shard, handle);
-    struct dirty_queue *to = &shard->queues[queue];
-    entity->queue = (uint8_t)queue;
-    entity->next = KEYTABLE_NONE;
-    entity->previous = to->tail;
-    if (to->count == 0)
-        to->head = handle;
-    else
-        entity_at(shard, to->tail)->next = handle;
-    to->tail = handle;
-    to->count++;
-}
-
-void entity_clean(struct shard *shard, uint32_t handle)
-{
-    struct entity *entity = entity_at(shard, handle);
-    if (entity->queue == QUEUE_NONE)
-        return;
-    struct dirty_queue *from = &shard->queues[entity->queue];
-    if (from->head == handle)
-        from->head = entity->next;
-    else
-        entity_at(shard, entity->previous)->next = entity->next;
-    if (from->tail == handle)
-        from->tail = entity->previous;
-    else
-        entity_at(shard, entity->next)->previous = entity->previous;
-    from->count--;
-    entity->queue = QUEUE_NONE;
 }

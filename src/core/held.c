@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-struct held_value held_copy(struct pool *pool, const struct value *value)
+union held_value held_copy(struct pool *pool, const struct value *value)
 {
-    struct held_value held = {.len = value->len, .type = value->type};
+    union held_value held = {.len = value->len, .type = value->type};
     if (!held_is_text(&held)) {
         held.i = value->i; /* the bits of a double, too */
         held.len = 0;
@@ -19,14 +19,14 @@ struct held_value held_copy(struct pool *pool, const struct value *value)
     return held;
 }
 
-void held_release(struct pool *pool, struct held_value *held)
+void held_release(struct pool *pool, union held_value *held)
 {
     if (held_is_text(held) && !held_is_inline(held))
         pool_free(pool, held->text, held->len);
-    *held = (struct held_value){0};
+    *held = (union held_value){0};
 }
 
-struct value held_view(const struct held_value *held)
+struct value held_view(const union held_value *held)
 {
     struct value value = {.type = held->type, .len = held->len};
     if (!held_is_text(held))
@@ -36,7 +36,7 @@ struct value held_view(const struct held_value *held)
     return value;
 }
 
-bool held_equals(const struct held_value *held, const struct value *value)
+bool held_equals(const union held_value *held, const struct value *value)
 {
     if (held->type != value->type)
         return false;

@@ -82,7 +82,7 @@ void list_merge(struct pool *pool, const struct feature *feature, struct acc_lis
     list_release(pool, src);
 }
 
-static bool list_shows(const struct value *items, uint32_t count, const struct held_value *held)
+static bool list_shows(const struct value *items, uint32_t count, const union held_value *held)
 {
     for (uint32_t k = 0; k < count; k++)
         if (held_equals(held, &items[k]))

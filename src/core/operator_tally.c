@@ -55,7 +55,7 @@ void tally_merge(struct pool *pool, struct acc_tally *dst, struct acc_tally *src
             dst->tallies[at].n += tally->n;
         } else {
             tally_insert(pool, dst, at, *tally);
-            tally->value = (struct held_value){0};
+            tally->value = (union held_value){0};
         }
     }
     tally_release(pool, src);

@@ -58,8 +58,7 @@ void shard_close(struct shard *shard)
     deadlines_free(&shard->settle);
     dedup_free(&shard->dedup);
     keytable_free(&shard->table);
-    for (uint32_t k = 0; k < shard->chunk_count; k++)
-        memory_free(shard->chunks[k]);
+    dirty_free(shard);
     memory_free(shard->chunks);
     memory_free(shard->starts_ms);
     text_free(&shard->checkpointing.out);
@@ -158,6 +157,8 @@ void shard_batch_begin(struct shard *shard, struct shard_batch *batch)
     uint64_t half = (uint64_t)limit / 2;
     uint64_t rest = events < (uint64_t)limit ? (uint64_t)limit - events : 0;
     batch->decay_left = (int)(rest > half ? rest : half);
+    dirty_fetch(shard, QUEUE_EVENT, (uint32_t)limit);
+    dirty_fetch(shard, QUEUE_DECAY, (uint32_t)batch->decay_left);
 }
 
 static uint32_t batch_pick(struct shard *shard, struct shard_batch *batch)
@@ -170,11 +171,11 @@ static uint32_t batch_pick(struct shard *shard, struct shard_batch *batch)
     /* Events first, as long as the share of decay still fits behind them. */
     bool room = batch->limit - batch->count > (decay_may ? batch->decay_left : 0);
     if (events->count > 0 && (room || !decay_may))
-        return events->head;
+        return dirty_first(shard, QUEUE_EVENT);
     if (!decay_may)
         return KEYTABLE_NONE;
     batch->decay_left--;
-    return decay->head;
+    return dirty_first(shard, QUEUE_DECAY);
 }
 
 bool shard_batch_next(struct shard *shard, struct shard_batch *batch, struct arena *arena,
@@ -228,6 +229,8 @@ const char *shard_batch_key(const struct shard *shard, const struct shard_batch 
 
 void shard_batch_end(struct shard *shard, struct shard_batch *batch, bool acknowledged)
 {
+    for (int k = 0; k < batch->count; k++)
+        entity_fetch(shard, batch->handles[k]);
     for (int k = 0; k < batch->count; k++) {
         uint32_t handle = batch->handles[k];
         struct entity *entity = entity_at(shard, handle);
@@ -274,7 +277,6 @@ void shard_refresh_ttl(struct shard *shard, uint32_t expire_now_s, uint32_t ttl_
 static size_t state_bytes(const struct shard *shard)
 {
     return shard->pool.system_bytes + keytable_bytes(&shard->table) +
-           (size_t)shard->chunk_count * ENTITY_CHUNK * shard->entity_bytes +
            deadlines_bytes(&shard->decay) + deadlines_bytes(&shard->forget) +
            deadlines_bytes(&shard->settle) +
            dedup_bytes(&shard->dedup);

@@ -96,6 +96,26 @@ static size_t random_size(void)
     }
 }
 
+static void pool_slabs_begin_cache_lines(void **state)
+{
+    (void)state;
+    struct pool pool;
+    pool_init(&pool);
+    char *slabs[40];
+    for (size_t k = 0; k < sizeof slabs / sizeof *slabs; k++) {
+        size_t size = k % 2 ? POOL_SLAB_MAX : 1 + k * 100;
+        slabs[k] = pool_slab(&pool, size);
+        assert_int_equal((uintptr_t)slabs[k] % 64, 0);
+        assert_true(slabs[k][0] == 0 && memcmp(slabs[k], slabs[k] + 1, size - 1) == 0);
+        memset(slabs[k], 1 + (int)k, size);
+        memset(pool_alloc(&pool, 24), 0xff, 24);
+    }
+    for (size_t k = 0; k < sizeof slabs / sizeof *slabs; k++)
+        assert_int_equal(slabs[k][0], 1 + k); /* no block lies in another */
+    assert_int_equal(pool.used_bytes, sizeof slabs / sizeof *slabs * 24); /* slabs do not count */
+    pool_fini(&pool);
+}
+
 static void pool_model(void **state)
 {
     (void)state;
@@ -172,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_keeps_blocks_apart),
         cmocka_unit_test(pool_rounds_little),
+        cmocka_unit_test(pool_slabs_begin_cache_lines),
         cmocka_unit_test(pool_model),
         cmocka_unit_test(pool_corners),
     };

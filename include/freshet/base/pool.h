@@ -9,6 +9,7 @@
 
 enum {
     POOL_BLOCK_MAX = 8192,
+    POOL_SLAB_MAX = 1 << 18,
     POOL_CLASSES = 36, /* multiples of 8 up to 64, then four sizes to each doubling */
 };
 
@@ -18,7 +19,7 @@ struct pool {
     void *free_blocks[POOL_CLASSES]; /* by size class, linked through their first word */
     char *fresh;                     /* not yet cut part of the newest chunk */
     size_t fresh_bytes;
-    size_t used_bytes;   /* in blocks that are in use, rounded up to their class */
+    size_t used_bytes;   /* in blocks that are in use, rounded up to their class; without slabs */
     size_t system_bytes; /* taken from the system in all */
 };
 
@@ -27,6 +28,8 @@ void pool_fini(struct pool *pool); /* frees every block at once */
 /* Blocks are zeroed and aligned to 8 bytes; a block of size 0 is NULL. Never fails: out of memory
  * ends the process. */
 void *pool_alloc(struct pool *pool, size_t size);
+/* A block of any size up to POOL_SLAB_MAX that begins a cache line and stays until the pool ends. */
+void *pool_slab(struct pool *pool, size_t size);
 void pool_free(struct pool *pool, void *block, size_t size); /* size as allocated; NULL is fine */
 /* Grows or shrinks, keeps the content up to the smaller size and zeroes what is new. */
 void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_size);
@@ -35,6 +38,9 @@ void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_si
 void *memory_alloc(size_t size); /* zeroed */
 void *memory_resize(void *block, size_t size);
 void memory_free(void *block);
+/* The same for large blocks that are read at random: on huge pages where the system has them, which
+ * cost fewer misses. Not zeroed. */
+void *memory_alloc_pages(size_t size);
 char *memory_strdup(const char *string);
 
 #endif

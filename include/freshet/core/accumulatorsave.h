@@ -18,9 +18,9 @@ void accumulator_save(struct text *out, const struct feature *feature, const voi
 bool accumulator_load(struct segment_reader *in, const struct feature_set *set,
                       const struct feature *feature, struct pool *pool, void *acc);
 /* A value that state owns. */
-void held_save(struct text *out, const struct held_value *held);
+void held_save(struct text *out, const union held_value *held);
 /* wanted: an enum value_type that it must have, or -1. */
-bool held_load(struct segment_reader *in, struct pool *pool, struct held_value *held, int wanted);
+bool held_load(struct segment_reader *in, struct pool *pool, union held_value *held, int wanted);
 
 /* Passes one by, whatever it is of. */
 bool accumulator_skip(struct segment_reader *in);

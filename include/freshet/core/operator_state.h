@@ -36,23 +36,29 @@ struct acc_extreme {
     uint64_t n;
 };
 
-/* A value that the accumulator owns: text of more than 8 bytes is in a block of the pool. */
-struct held_value {
-    union {
-        int64_t i;
-        double d;
-        char inline_text[8];
-        char *text;
+/* A value that the accumulator owns. Short text stands in it, from behind the type to the end;
+ * longer text is in a block of the pool. */
+union held_value {
+    struct {
+        uint32_t len;
+        uint8_t type;
+        char inline_text[11];
     };
-    uint32_t len;
-    uint8_t type;
+    struct {
+        uint64_t len_and_type;
+        union {
+            int64_t i;
+            double d;
+            char *text;
+        };
+    };
 };
 
 /* A value and its place in event order. */
 struct entry {
     int64_t ts_ms;
     int64_t offset;
-    struct held_value value;
+    union held_value value;
 };
 
 struct acc_edge {
@@ -85,7 +91,7 @@ struct acc_distinct {
 /* How often each value came, ascending by value (value_compare). */
 struct acc_tally {
     struct tally {
-        struct held_value value;
+        union held_value value;
         uint64_t n;
     } * tallies;
     uint32_t count;
@@ -122,7 +128,7 @@ struct acc_groups {
 };
 
 struct group {
-    struct held_value value;
+    union held_value value;
     uint64_t n;  /* events counted */
     char acc[];
 };

@@ -14,8 +14,8 @@
 #include "window.h"
 
 enum {
-    ENTITY_CHUNK = 4096,        /* entities allocated together */
-    ENTITY_CHUNKS_MAX = 262144, /* 2^30 entities: beyond, keys are over_capacity */
+    ENTITY_CHUNK = 256,      /* entities allocated together */
+    ENTITY_CHUNKS_MAX = 1 << 22, /* 2^30 entities: beyond, keys are over_capacity */
 };
 
 enum entity_flag {
@@ -24,9 +24,9 @@ enum entity_flag {
     ENTITY_WHOLE = 4,     /* its next row replaces whatever is there */
 };
 
-enum entity_queue { QUEUE_NONE, QUEUE_EVENT, QUEUE_DECAY };
+enum entity_queue { QUEUE_NONE, QUEUE_EVENT, QUEUE_DECAY, ENTITY_QUEUES };
 
-enum { ENTITY_INLINE_KEY = 24 };
+enum { ENTITY_INLINE_KEY = 40 };
 
 /* One key. Handles are indexes; serial tells the lives of a handle apart. What every event looks at
  * stands first. */
@@ -42,11 +42,13 @@ struct entity {
     uint16_t inflight; /* batches that hold a row of it */
     uint8_t queue;     /* enum entity_queue */
     uint8_t flags;     /* enum entity_flag */
-    uint32_t epoch;    /* of the resync that its last acknowledged row belongs to */
+    union {
+        uint32_t epoch;     /* of the resync that its last acknowledged row belongs to */
+        uint32_t next_free; /* of a handle that is not used */
+    };
     struct sessions sessions;
     int64_t armed_ms;        /* as_of deadline in the queue; INT64_MAX: none */
     int64_t since_ms;        /* while dirty: see shard_batch.since_ms; INT64_MAX: none */
-    uint32_t next, previous; /* in its dirty queue */
     uint32_t expire_s;       /* when the TTL was set, monotonic seconds; 0: unknown or never */
     uint32_t touched;        /* the epoch of checkpoints in which it last changed */
     struct panes *windows[]; /* one of each window of the set, NULL: empty */
@@ -58,9 +60,13 @@ struct entity_closed {
     bool row_due;       /* sessions have changed the row since it was made dirty for that */
 };
 
+/* A ring of handles; an entry counts while its key is in the queue. See dirty.c. */
 struct dirty_queue {
-    uint32_t head, tail;
-    uint64_t count;
+    uint32_t *handles;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t head;     /* place of the first entry, modulo capacity */
+    uint32_t size;     /* entries, those that no longer count included */
+    uint32_t count;    /* keys */
 };
 
 /* The checkpoint under way, and what the next one has to know; see checkpoint.h. */
@@ -105,11 +111,11 @@ struct shard {
     /* keys */
     struct pool pool;
     struct keytable table;
-    char **chunks; /* of ENTITY_CHUNK entities, entity_bytes each */
+    char **chunks; /* slabs of ENTITY_CHUNK entities, entity_bytes each */
     uint32_t entity_bytes;
     uint32_t chunk_count;
     uint32_t handle_count; /* handles ever used */
-    uint32_t free_handle;  /* chain through entity.next */
+    uint32_t free_handle;  /* chain through entity.next_free */
     uint64_t live_keys;    /* not forgotten */
     uint64_t forgotten_keys;
     uint64_t live_sessions;
@@ -122,7 +128,7 @@ struct shard {
     struct deadlines settle; /* by watermark, with `on = session` only: a session is immutable */
 
     /* delivery */
-    struct dirty_queue queues[3]; /* by enum entity_queue; the first is unused */
+    struct dirty_queue queues[ENTITY_QUEUES]; /* the first is unused */
     uint64_t inflight_rows;
     uint32_t epoch; /* of resync */
     uint64_t unsynced; /* keys whose last acknowledged row is of an earlier epoch */
@@ -166,8 +172,6 @@ void entity_revive(struct shard *shard, uint32_t handle);
 void entity_forget(struct shard *shard, uint32_t handle);
 /* Frees the handle once it is forgotten, clean and not in flight. */
 void entity_drop_if_done(struct shard *shard, uint32_t handle);
-void entity_dirty(struct shard *shard, uint32_t handle, enum entity_queue queue);
-void entity_clean(struct shard *shard, uint32_t handle); /* takes it from its queue */
 static inline int64_t entity_phase_ms(const struct entity *entity)
 {
     return (int64_t)(entity->hash % WINDOW_PHASE_MODULUS_MS);
@@ -175,6 +179,38 @@ static inline int64_t entity_phase_ms(const struct entity *entity)
 
 /* Releases sessions and panes. */
 void entity_release_state(struct shard *shard, struct entity *entity);
+
+/* Reads memory that is wanted soon, for many keys one after the other, so that their misses overlap:
+ * the entity, then what it points to. */
+static inline void memory_fetch(const void *from, size_t bytes)
+{
+    enum { CACHE_LINE = 64 };
+    const volatile char *byte = from;
+    for (size_t at = 0; at < bytes; at += CACHE_LINE)
+        (void)byte[at];
+}
+static inline void entity_fetch(const struct shard *shard, uint32_t handle)
+{
+    memory_fetch(entity_at(shard, handle), shard->entity_bytes);
+}
+static inline void entity_fetch_state(const struct shard *shard, uint32_t handle)
+{
+    const struct entity *entity = entity_at(shard, handle);
+    if (entity->sessions.live)
+        memory_fetch(entity->sessions.live, session_bytes(shard->rules));
+    for (int w = 0; w < shard->rules->set->window_count; w++)
+        if (entity->windows[w])
+            memory_fetch(entity->windows[w], 1);
+}
+
+/* ---- dirty.c ---- */
+void entity_dirty(struct shard *shard, uint32_t handle, enum entity_queue queue);
+void entity_clean(struct shard *shard, uint32_t handle); /* takes it from its queue */
+/* The key that has waited longest; the queue must have one. */
+uint32_t dirty_first(struct shard *shard, enum entity_queue queue);
+/* Fetches the memory of the first `count` keys. */
+void dirty_fetch(const struct shard *shard, enum entity_queue queue, uint32_t count);
+void dirty_free(struct shard *shard);
 
 /* ---- checkpointsave.c ---- */
 /* Copies the key as it was at the beginning of the checkpoint under way. */
