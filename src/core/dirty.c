@@ -1,5 +1,5 @@
-/* The two queues of dirty keys: rings of handles, in which a key that was taken out leaves its entry
- * behind. Which entries still count, the entities say. */
+/* The two queues of dirty keys: rings of handles, in which a key that was taken out leaves its
+ * entry behind. Which entries still count, the entities say. */
 #include <string.h>
 
 #include "expect.h"
@@ -12,8 +12,8 @@ static uint32_t *ring_at(const struct dirty_queue *queue, uint32_t place)
     return &queue->handles[(queue->head + place) & (queue->capacity - 1)];
 }
 
-/* Drops what does not count, and what stands there twice: a key that was queued, taken out and queued
- * again before its first entry came to the head. */
+/* Drops what does not count, and what stands there twice: a key that was queued, taken out and
+ * queued again before its first entry came to the head. */
 static void ring_compact(struct shard *shard, enum entity_queue which)
 {
     struct dirty_queue *queue = &shard->queues[which];

@@ -2,8 +2,8 @@
  *
  *     bench_state FEATURES-FILE USERS ROUNDS WAITING
  *
- * Every user has a session; then ROUNDS events a user come in, of users drawn at random. Rows wait
- * until so many are dirty, and are acknowledged when others have been made. Prints a line of JSON. */
+ * Every user has a session; then ROUNDS events a user come in, of users drawn at random. WAITING
+ * rows stay dirty, and a batch is acknowledged when others have been made. Prints a line of JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

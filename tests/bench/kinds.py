@@ -173,6 +173,15 @@ def backlog(stage, load, options):
             "peak_mb": peak, **{key: median_of(pairs, key) for key in pairs[0]}}
 
 
+def run_state(load, directory):
+    """What an event and a row cost the core when no cache holds the state of all users."""
+    path = directory / "features.ini"
+    path.write_text(features_text(load.features))
+    found = json.loads(run(BIN / "tests" / "bench_state", path, load.users, 2, load.users // 3))
+    return {f"{step} uncached": {"ns": found[f"{step}_ns"], "digest": found["rows"]}
+            for step in ("apply", "row", "acknowledge")}
+
+
 def parts(stage, load, options):
     """Each part in turn beside B0, round after round."""
     topic = Topic(stage, load, load.name)
@@ -183,6 +192,7 @@ def parts(stage, load, options):
     for k in range(options.pairs):
         floor = topic.floor(call)["ns"]
         found = {name: run_part(name, PART_ROUNDS, stage.directory) for name in PARTS}
+        found |= run_state(load, stage.directory)
         digests.add(tuple(part["digest"] for part in found.values()))
         pairs.append({"floor_ns": floor, **{f"{name}_ns": part["ns"]
                                             for name, part in found.items()},
@@ -193,7 +203,7 @@ def parts(stage, load, options):
         raise Wrong("the same part gave different answers")
     return {"pairs": pairs, "call": call, "check": "the same answers",
             "floor_ns": median_of(pairs, "floor_ns"),
-            "levels": {name: median_of(pairs, f"{name}_ratio") for name in PARTS}}
+            "levels": {name: median_of(pairs, f"{name}_ratio") for name in found}}
 
 
 def memory(stage, load, options):

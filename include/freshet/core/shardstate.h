@@ -180,8 +180,8 @@ static inline int64_t entity_phase_ms(const struct entity *entity)
 /* Releases sessions and panes. */
 void entity_release_state(struct shard *shard, struct entity *entity);
 
-/* Reads memory that is wanted soon, for many keys one after the other, so that their misses overlap:
- * the entity, then what it points to. */
+/* Reads memory that is wanted soon, for many keys one after the other, so that their misses
+ * overlap: the entity, then what it points to. */
 static inline void memory_fetch(const void *from, size_t bytes)
 {
     enum { CACHE_LINE = 64 };
