@@ -28,7 +28,8 @@ void pool_fini(struct pool *pool); /* frees every block at once */
 /* Blocks are zeroed and aligned to 8 bytes; a block of size 0 is NULL. Never fails: out of memory
  * ends the process. */
 void *pool_alloc(struct pool *pool, size_t size);
-/* A block of up to POOL_SLAB_MAX that begins a cache line and stays until the pool ends. */
+/* A block of up to POOL_SLAB_MAX, not zeroed, that begins a cache line and stays until the pool
+ * ends. */
 void *pool_slab(struct pool *pool, size_t size);
 void pool_free(struct pool *pool, void *block, size_t size); /* size as allocated; NULL is fine */
 /* Grows or shrinks, keeps the content up to the smaller size and zeroes what is new. */
