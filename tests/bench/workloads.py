@@ -89,8 +89,8 @@ SHIPPED = {"features": "shipped", "users": 200_000, "fill": 3_600_000, "events":
 WORKLOADS = [
     Workload("bounds", "B0 to B5: what reading, decoding, a table, rows and Redis cost at least.",
              kind="bounds"),
-    Workload("parts", "Decode, table, core, windows, row, RESP writer and checkpoint, in cache; and "
-             "the core with more users than any cache holds.",
+    Workload("parts", "Decode, table, core, windows, row, RESP writer and checkpoint, in cache; "
+             "and the core with more users than any cache holds.",
              kind="parts", fill=1_000_000),
     Workload("memory-session", "Bytes a live session, with counts.", kind="memory",
              features="counts", target=96),
