@@ -36,10 +36,10 @@ static uint32_t entity_take_handle(struct shard *shard)
     handle = shard->handle_count;
     if (handle == shard->chunk_count * ENTITY_CHUNK) {
         expect(shard->chunk_count < ENTITY_CHUNKS_MAX);
-        uint32_t chunks = shard->chunk_count;
-        if ((chunks & (chunks - 1)) == 0) /* full: its room is doubled */
-            shard->chunks = memory_resize(shard->chunks,
-                                          (chunks ? 2 * (size_t)chunks : 1) * sizeof *shard->chunks);
+        size_t count = shard->chunk_count;
+        if ((count & (count - 1)) == 0) /* full: its room is doubled */
+            shard->chunks =
+                memory_resize(shard->chunks, (count ? 2 * count : 1) * sizeof *shard->chunks);
         /* Not zeroed: what is never used need never be touched. */
         shard->chunks[shard->chunk_count++] =
             pool_slab(&shard->pool, (size_t)ENTITY_CHUNK * shard->entity_bytes);

@@ -3,7 +3,7 @@
  *     bench_state FEATURES-FILE USERS ROUNDS WAITING
  *
  * Every user has a session; then ROUNDS events a user come in, users drawn at random. WAITING
- * rows stay dirty, and a batch is acknowledged when others have been made. Prints a line of JSON. */
+ * rows stay dirty, and a batch is acknowledged when others have been made. Prints JSON. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
