@@ -97,7 +97,7 @@ static void remove_garbage(struct topic *self)
         for (; garbage->removed < garbage->part.chunks; garbage->removed++) {
             checkpoint_chunk_key(key, name, &garbage->part, garbage->removed);
             if (!produce(self, garbage->partition, key, NULL, 0, NULL))
-                return; /* full: it goes on when something was delivered */
+                return; /* full: it goes on when there is room */
         }
         self->garbage = garbage->next;
         memory_free(garbage);
@@ -186,6 +186,15 @@ static void go_on(struct topic *self)
     end_write(self);
 }
 
+static void on_room(void *data)
+{
+    struct topic *self = data;
+    if (self->busy)
+        go_on(self);
+    if (!self->busy)
+        remove_garbage(self);
+}
+
 static void on_delivered(void *data, void *opaque, bool ok, const char *text)
 {
     struct topic *self = data;
@@ -196,10 +205,7 @@ static void on_delivered(void *data, void *opaque, bool ok, const char *text)
         else if (!self->pointer_sent)
             failpoint_after(FAILPOINT_CHUNK);
     }
-    if (self->busy)
-        go_on(self);
-    if (!self->busy)
-        remove_garbage(self);
+    on_room(self);
 }
 
 static void topic_write(struct checkpoint_store *store, const struct checkpoint_segment *segment,
@@ -347,6 +353,7 @@ struct checkpoint_store *checkpoint_kafka_open(uv_loop_t *loop,
         .properties = self->place.properties,
         .property_count = self->place.property_count,
         .delivered = on_delivered,
+        .room = on_room,
         .data = self,
     };
     char text[KAFKA_ERROR_TEXT];

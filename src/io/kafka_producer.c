@@ -11,7 +11,7 @@
 #include "log.h"
 #include "pool.h"
 
-enum { CLOSE_TICK_MS = 20 };
+enum { CLOSE_TICK_MS = 20, ROOM_MS = 10 };
 
 /* Refused at once, told with the deliveries: a caller is never called back from kafka_produce. */
 struct refused {
@@ -25,6 +25,7 @@ struct kafka_producer {
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     kafka_delivered *delivered;
+    void (*room)(void *data);
     void *data;
     char *application;
     struct refused *refused;
@@ -32,7 +33,7 @@ struct kafka_producer {
 
     int wake_fd;
     uv_poll_t wake;
-    uv_timer_t closing_tick;
+    uv_timer_t tick; /* while closing; before that, when the queue was full */
     int open_handles;
     uint64_t close_by_ms;
     void (*close_done)(void *data);
@@ -104,10 +105,10 @@ static void start_handles(struct kafka_producer *producer)
     producer->wake_fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC);
     expect(producer->wake_fd >= 0);
     rd_kafka_queue_io_event_enable(producer->queue, producer->wake_fd, &one, sizeof one);
-    producer->wake.data = producer->closing_tick.data = producer;
+    producer->wake.data = producer->tick.data = producer;
     expect(uv_poll_init(producer->loop, &producer->wake, producer->wake_fd) == 0);
     expect(uv_poll_start(&producer->wake, UV_READABLE, on_wake) == 0);
-    expect(uv_timer_init(producer->loop, &producer->closing_tick) == 0);
+    expect(uv_timer_init(producer->loop, &producer->tick) == 0);
     producer->open_handles = 2;
 }
 
@@ -140,6 +141,7 @@ kafka_producer_open(uv_loop_t *loop, const struct kafka_producer_options *option
     producer->queue = rd_kafka_queue_get_main(rk);
     rd_kafka_set_log_queue(rk, producer->queue);
     producer->delivered = options->delivered;
+    producer->room = loop ? options->room : NULL;
     producer->data = options->data;
     if (options->application)
         producer->application = memory_strdup(options->application);
@@ -156,6 +158,18 @@ static void refuse(struct kafka_producer *producer, void *opaque, rd_kafka_resp_
     uint64_t one = 1;
     if (producer->loop)
         expect(write(producer->wake_fd, &one, sizeof one) == sizeof one || errno == EAGAIN);
+}
+
+static void on_room(uv_timer_t *handle)
+{
+    struct kafka_producer *producer = handle->data;
+    producer->room(producer->data);
+}
+
+static void wait_for_room(struct kafka_producer *producer)
+{
+    if (producer->room && !uv_is_active((uv_handle_t *)&producer->tick))
+        uv_timer_start(&producer->tick, on_room, ROOM_MS, 0);
 }
 
 /* Takes the headers. */
@@ -185,6 +199,7 @@ static bool produce(struct kafka_producer *producer, const struct kafka_record *
         rd_kafka_headers_destroy(headers);
     if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         producer->pending--;
+        wait_for_room(producer);
         return false;
     }
     refuse(producer, opaque, error);
@@ -321,7 +336,7 @@ static void destroy_after(uv_work_t *work, int status)
     struct kafka_producer *producer = work->data;
     (void)status;
     uv_close((uv_handle_t *)&producer->wake, on_handle_closed);
-    uv_close((uv_handle_t *)&producer->closing_tick, on_handle_closed);
+    uv_close((uv_handle_t *)&producer->tick, on_handle_closed);
 }
 
 static void on_closing_tick(uv_timer_t *handle)
@@ -331,7 +346,7 @@ static void on_closing_tick(uv_timer_t *handle)
     if (kafka_producer_pending(producer) > 0 && uv_now(producer->loop) < producer->close_by_ms)
         return;
     give_up_rest(producer);
-    uv_timer_stop(&producer->closing_tick);
+    uv_timer_stop(&producer->tick);
     uv_poll_stop(&producer->wake);
     rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
     producer->destroy.data = producer;
@@ -345,7 +360,7 @@ void kafka_producer_close(struct kafka_producer *producer, int64_t deadline_ms,
     producer->close_data = data;
     if (producer->loop) {
         producer->close_by_ms = uv_now(producer->loop) + (uint64_t)deadline_ms;
-        uv_timer_start(&producer->closing_tick, on_closing_tick, 0, CLOSE_TICK_MS);
+        uv_timer_start(&producer->tick, on_closing_tick, 0, CLOSE_TICK_MS);
         return;
     }
     kafka_producer_flush(producer, (int)deadline_ms);

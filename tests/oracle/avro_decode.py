@@ -1,6 +1,6 @@
 """Decodes Avro data written with one schema into the values of another, field by field needed.
 
-Written out rather than left to a library because the rules of decode.md reach further than a
+Written out rather than left to a library because the rules of decoding reach further than a
 library's: only needed fields are checked, and what follows the last of them is not parsed. The
 tests compare it with fastavro on good data and with the acceptance cases on bad data.
 """

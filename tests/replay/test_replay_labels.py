@@ -85,7 +85,7 @@ def test_pre_event_rows_do_not(world):
 
 
 def test_a_label_equals_a_recomputation(world):
-    """The prefix of semantics.md 7, by hand: raw below t, and no event of the key at or after t."""
+    """The rule Label of docs/semantics.md: raw below t, and no event of the key at or after t."""
     bench, arrival, labels = world
     rows = bench.replay(arrival, "--labels", bench.file("labels.jsonl", labels)).rows
     for row in rows[::7]:

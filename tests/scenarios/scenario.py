@@ -43,8 +43,11 @@ class Scenario:
         lines = path.read_text(encoding="utf-8").split("\n")
         for self.number, raw in enumerate(lines, 1):
             text = re.sub(r"(^|\s)-- .*", "", raw).rstrip()
-            if text:
-                self._line(text)
+            try:
+                if text:
+                    self._line(text)
+            except (IndexError, ValueError) as error:
+                raise self.wrong("a word is missing, or is no number") from error
         if not (self.refused or any(step.expected for step in self.steps)):
             raise self.wrong("the scenario expects nothing")
 
@@ -114,7 +117,10 @@ class Scenario:
 
     def _step(self, words):
         line = self.number
-        ms = words.pop(0) and None if words[0] == "-" else self.time(words)
+        if words[0] == "-":
+            ms, words = None, words[1:]
+        else:
+            ms = self.time(words)
         if not words:
             raise self.wrong("a time, and nothing that happens")
         verb = words[0] if words[0] in (*ASKED, "idle", "tombstone") else "event"

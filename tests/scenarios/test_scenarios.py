@@ -102,6 +102,8 @@ def read(tmp_path, text):
     ("row n=1", "row n=one", ":9: n=one is no value in JSON"),
     ("row n=1", "row ann", ":9: a row has values"),
     ("shows ann n=1", "shows ann", ":10: a row has values"),
+    ("shows ann n=1", "shows", ":10: a word is missing, or is no number"),
+    ("price=2", "price=two", ":7: a word is missing, or is no number"),
 ])
 def test_what_is_not_understood_is_refused(tmp_path, old, new, why):
     assert old in GOOD

@@ -76,7 +76,7 @@ static void test_seeds(void **state)
     assert_int_not_equal(digest(&one, 5000), digest(&two, 5000));
 }
 
-/* ---- fates, by the rules of semantics 1 to 3 and nothing else ---- */
+/* ---- fates, by the rules of docs/semantics.md and nothing else ---- */
 
 struct session {
     int64_t start, last;

@@ -1,4 +1,4 @@
-/* Fates, time and sessions, one test a rule of design/semantics.md (gap 10 ms in most). */
+/* Fates, time and sessions, one test a rule of docs/semantics.md (gap 10 ms in most). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -657,6 +657,50 @@ static void test_producer_bounds(void **state)
     assert_int_equal(world->undelivered, 1 + 10);
 }
 
+struct squeezed {
+    struct kafka_producer *producer;
+    int left, stored;
+};
+
+static void squeeze(void *data)
+{
+    struct squeezed *self = data;
+    struct kafka_record record = {.topic = "clicks", .payload = "x", .payload_len = 1};
+    while (self->left > 0 && kafka_produce(self->producer, &record, NULL))
+        self->left--;
+}
+
+static void squeezed_delivered(void *data, void *opaque, bool ok, const char *text)
+{
+    (void)opaque;
+    (void)text;
+    assert_true(ok);
+    ((struct squeezed *)data)->stored++;
+    squeeze(data); /* refused: what was delivered is still in the queue */
+}
+
+static void test_producer_with_room_for_one(void **state)
+{
+    struct world *world = *state;
+    char error[KAFKA_ERROR_TEXT];
+    struct kafka_property small[] = {{"queue.buffering.max.messages", "1"}};
+    struct squeezed self = {.left = 5};
+    struct kafka_producer_options options = {.bootstrap = world->bootstrap,
+                                             .properties = small,
+                                             .property_count = 1,
+                                             .delivered = squeezed_delivered,
+                                             .room = squeeze,
+                                             .data = &self};
+    self.producer = kafka_producer_open(&world->loop, &options, error);
+    if (!self.producer)
+        fail_msg("%s", error);
+    squeeze(&self);
+    assert_int_equal(self.left, 4);
+    run_until(world, self.stored == 5);
+    kafka_producer_close(self.producer, 1000, on_closed, world);
+    run_until(world, world->closed);
+}
+
 static void test_properties(void **state)
 {
     char error[KAFKA_ERROR_TEXT];
@@ -745,6 +789,7 @@ int main(int argc, char **argv)
         WORLD(test_reader_without_group),
         WORLD(test_rejected_record),
         WORLD(test_producer_bounds),
+        WORLD(test_producer_with_room_for_one),
         cmocka_unit_test(test_properties),
         cmocka_unit_test(test_rebalance_protocols),
     };

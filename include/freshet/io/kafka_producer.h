@@ -23,6 +23,8 @@ struct kafka_producer_options {
     size_t property_count;
     const char *application; /* named in the headers of kafka_produce_rejected; may be NULL */
     kafka_delivered *delivered;
+    /* With a loop, soon after the queue was full: it is worth another try. NULL: not told. */
+    void (*room)(void *data);
     void *data;
 };
 
@@ -51,8 +53,9 @@ struct kafka_rejection {
 struct kafka_producer *
 kafka_producer_open(uv_loop_t *loop, const struct kafka_producer_options *options, char *error);
 
-/* Everything is copied. False: the queue is full, try again after deliveries. A record that can
- * never be stored (too large) is accepted and told as not delivered. */
+/* Everything is copied. False: the queue is full, try again a little later; not only with the next
+ * delivery, for a record makes room after its own was told. A record that can never be stored (too
+ * large) is accepted and told as not delivered. */
 bool kafka_produce(struct kafka_producer *producer, const struct kafka_record *record,
                    void *opaque);
 

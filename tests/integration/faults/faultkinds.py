@@ -126,13 +126,18 @@ def redis_slow(run):
         time.sleep(0.2)
 
 
-def broker_stopped(run):
+def away(run, server, seconds):
+    """It goes, in good order or not, and comes back."""
     if run.choice.random() < 0.5:
-        run.kafka.stop()
+        server.stop()
     else:
-        run.kafka.kill()
-    time.sleep(run.choice.uniform(0, 1))
-    run.kafka.start()
+        server.kill()
+    time.sleep(run.choice.uniform(0, seconds))
+    server.start()
+
+
+def broker_stopped(run):
+    away(run, run.kafka, 1)
 
 
 def broker_hangs(run):
@@ -142,14 +147,8 @@ def broker_hangs(run):
 
 
 def leader_change(run):
-    """One of three brokers goes, in good order or not; others lead its partitions from then on."""
-    broker = run.choice.choice(run.kafka.brokers)
-    if run.choice.random() < 0.5:
-        broker.stop()
-    else:
-        broker.kill()
-    time.sleep(run.choice.uniform(0, 3))
-    broker.start()
+    """Of three brokers one goes: others lead its partitions from then on."""
+    away(run, run.choice.choice(run.kafka.brokers), 3)
 
 
 def clock_jumps(run):
