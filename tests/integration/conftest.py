@@ -33,21 +33,30 @@ def shared_kafka(workspace):
 
 
 @pytest.fixture(scope="session")
-def cluster(workspace):
-    """Three brokers, each with a copy of everything."""
+def shared_cluster(workspace):
     brokers = services.Kafka(workspace / "cluster", brokers=3)
     brokers.start()
     yield brokers
     brokers.kill()
 
 
+def in_order(kafka):
+    """Running, whatever the test before did to it."""
+    if not kafka.running():
+        kafka.kill()
+        kafka.start()
+    return kafka
+
+
 @pytest.fixture
 def kafka(shared_kafka):
-    """The broker, running, whatever the test before did to it."""
-    if not shared_kafka.running():
-        shared_kafka.kill()
-        shared_kafka.start()
-    return shared_kafka
+    return in_order(shared_kafka)
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """Three brokers, each with a copy of everything."""
+    return in_order(shared_cluster)
 
 
 @pytest.fixture(scope="session")
