@@ -75,7 +75,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 static void on_fatal(void *context)
 {
     struct daemon *daemon = context;
-    daemon->exit_status = EXIT_FATAL;
+    daemon->exit_status = daemon->engine->restart_helps ? EXIT_UNAVAILABLE : EXIT_FATAL;
     commands_shutdown(&daemon->commands);
 }
 

@@ -267,8 +267,13 @@ static void on_trouble(void *data, enum kafka_trouble trouble, int32_t id, const
         log_info("kafka_recovered", "partition=%d", id);
     else
         log_warning("kafka_trouble", "partition=%d reason=%Q", id, text);
-    if (trouble == KAFKA_TROUBLE_FENCED)
-        engine_fatal(engine, "%s", text);
+    if (trouble == KAFKA_TROUBLE_FENCED) {
+        /* A join whose answer was lost makes the next one look like that of another member. */
+        engine->restart_helps = true;
+        engine_fatal(engine,
+                     "%s. Either a second daemon has this group.instance.id: give it one of its "
+                     "own; or an answer of the group was lost: a restart mends that", text);
+    }
     struct partition *partition = engine_partition(engine, id);
     if (trouble == KAFKA_TROUBLE_OFFSET_GONE && partition)
         offset_gone(engine, partition);

@@ -62,6 +62,21 @@ def test_frozen_beyond_its_session_and_woken(kafka, redis, make_daemon):
     first.assert_equal()
 
 
+def test_a_member_with_the_id_of_another(kafka, redis, make_daemon):
+    """The newer one is taken for the same that comes back; the older one may be started again."""
+    topic = Topic(kafka.bootstrap, partitions=2)
+    settings = {"kafka.group.instance.id": "the one"}
+    first = make_daemon(settings, topic=topic, name="a").start()
+    shop(topic, 1000, seed=1)
+    first.wait_caught_up()
+    second = make_daemon(settings, topic=topic, name="b").start()
+    first.wait_end(60, status=69)
+    assert "Either a second daemon has this group.instance.id" in first.log_text()
+    shop(topic, 1000, seed=2, start_ms=now_ms())
+    second.wait_caught_up()
+    second.assert_equal()
+
+
 def test_storm_of_rebalances(kafka, redis, make_daemon):
     topic = Topic(kafka.bootstrap, partitions=3)
     first = make_daemon(topic=topic, name="a").start()

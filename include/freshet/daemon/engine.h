@@ -267,6 +267,7 @@ struct engine {
     int32_t topic_partitions; /* at the first look; 0: not known yet */
     struct kafka_topic_info topic;
     char fatal[320]; /* why the daemon has to end; "": it need not */
+    bool restart_helps; /* it may begin again by itself */
 
     uv_check_t turn;
     uv_timer_t tick;

@@ -23,6 +23,7 @@ STORES = ("dir", "kafka")
 PARTITIONS = 6
 HISTORY = 1500                          # events of hours, at once
 CHUNK, CHUNKS_MAX, PACE = 300, 12, 500  # events of a piece of later traffic, pieces, a second
+RESTARTABLE = 69
 LATE = ("late", "future", "too_old")
 DEAD = ("oversize", "unknown_schema", "undecodable", "bad_time", "no_key")
 QUICK = {
@@ -131,6 +132,9 @@ class FaultRun:
 
     def alive(self, daemon):
         ended = daemon.process.poll()
+        if ended == RESTARTABLE and "fenced by other consumer" in daemon.log_end():
+            daemon.start()      # as its supervisor does
+            return
         assert ended is None, f"{daemon.directory.name} ended by itself: {ended}\n" \
                               f"{daemon.log_end()}"
 
