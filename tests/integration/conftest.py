@@ -34,7 +34,8 @@ def shared_kafka(workspace):
 
 @pytest.fixture(scope="session")
 def shared_cluster(workspace):
-    brokers = services.Kafka(workspace / "cluster", brokers=3)
+    brokers = services.Kafka(workspace / "cluster", brokers=3, broker_session_timeout_ms=4000,
+                             broker_heartbeat_interval_ms=500)
     brokers.start()
     yield brokers
     brokers.kill()

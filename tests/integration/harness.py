@@ -292,6 +292,11 @@ class Topic:
         left = self.producer.flush(120)
         assert left == 0 and not self.errors, f"not produced: {left}, {self.errors[:3]}"
 
+    def leaders(self):
+        """Returns the node that leads each partition."""
+        found = patiently(lambda: self.admin.list_topics(self.name, timeout=20)).topics[self.name]
+        return [found.partitions[partition].leader for partition in range(self.partitions)]
+
     def ends(self):
         """Returns the high watermark of each partition."""
         with consumer(self.bootstrap) as reader:

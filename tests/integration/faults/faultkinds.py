@@ -126,18 +126,18 @@ def redis_slow(run):
         time.sleep(0.2)
 
 
-def away(run, server, seconds):
+def away(run, server, meanwhile):
     """It goes, in good order or not, and comes back."""
     if run.choice.random() < 0.5:
         server.stop()
     else:
         server.kill()
-    time.sleep(run.choice.uniform(0, seconds))
+    meanwhile()
     server.start()
 
 
 def broker_stopped(run):
-    away(run, run.kafka, 1)
+    away(run, run.kafka, lambda: time.sleep(run.choice.uniform(0, 1)))
 
 
 def broker_hangs(run):
@@ -147,8 +147,13 @@ def broker_hangs(run):
 
 
 def leader_change(run):
-    """Of three brokers one goes: others lead its partitions from then on."""
-    away(run, run.choice.choice(run.kafka.brokers), 3)
+    """Of three brokers one goes, and others lead its partitions."""
+    broker = run.choice.choice(run.kafka.brokers)
+
+    def others_lead():
+        wait_for(lambda: broker.node not in run.topic.leaders(), 60, "other leaders")
+        time.sleep(run.choice.uniform(0, 2))
+    away(run, broker, others_lead)
 
 
 def clock_jumps(run):
