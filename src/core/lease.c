@@ -59,6 +59,7 @@ int64_t lease_batch_sent(struct lease *lease)
 void lease_applied(struct lease *lease, int64_t seq)
 {
     lease->under_way--;
+    lease->gap = false; /* nothing is missing before one that was applied */
     if (seq == lease->acknowledged + 1)
         lease->acknowledged = seq;
     else

@@ -227,6 +227,24 @@ static void test_batches_behind_one_that_was_not_applied_are_no_rollback(void **
     assert_int_equal(lease_batch_sent(&lease), 7);
 }
 
+/* A Redis that is not ours, or whose scripts are not: the owner must not wait for ever. */
+static void test_what_is_applied_behind_a_gap_ends_it(void **state)
+{
+    (void)state;
+    struct lease lease = held();
+    lease_batch_sent(&lease);
+    lease_batch_sent(&lease);
+    lease_not_applied(&lease);
+    lease_applied(&lease, 8);
+    assert_false(lease_awaits_replies(&lease));
+    assert_int_equal(lease_batch_sent(&lease), 8);
+    lease_batch_sent(&lease);
+    lease_not_applied(&lease);
+    lease_applied(&lease, 10);
+    assert_int_equal(lease.rollbacks, 1);
+    assert_int_equal(lease_next(&lease, true), LEASE_PROVE);
+}
+
 static void test_a_resync_begun_in_the_middle_of_a_sweep(void **state)
 {
     (void)state;
@@ -272,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_doubt_takes_a_new_token_without_a_resync),
         cmocka_unit_test(test_batches_name_the_count_they_must_find),
         cmocka_unit_test(test_batches_behind_one_that_was_not_applied_are_no_rollback),
+        cmocka_unit_test(test_what_is_applied_behind_a_gap_ends_it),
         cmocka_unit_test(test_a_resync_begun_in_the_middle_of_a_sweep),
         cmocka_unit_test(test_a_step_that_ends_after_a_refusal_is_no_news),
     };
