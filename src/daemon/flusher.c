@@ -80,7 +80,7 @@ static void send_acquire(struct partition *partition)
     _Static_assert((int)REDIS_TOKEN_MAX == (int)LEASE_TOKEN_BYTES + 1, "tokens have one size");
     redis_token(token);
     lease_acquiring(lease, token);
-    partition->generation++;
+    partition->generation = ++partition->engine->generations;
     struct acquire_terms terms = {
         .own_key = partition->own_key.data,
         .token = lease->token,

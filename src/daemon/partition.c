@@ -144,7 +144,7 @@ void partition_restart(struct partition *partition)
     partition->shard =
         shard_open(&partition->engine->model->rules, partition->id, rebuild->from_ms);
     partition->empty_start = true;
-    partition->generation++;
+    partition->generation = ++partition->engine->generations;
     partition->lease_busy = false;
     /* A sweep was for the state that is gone: now it would find rows that nobody has. */
     partition->sweep_due = (struct mono_time){0};

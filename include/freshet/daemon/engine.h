@@ -258,7 +258,7 @@ struct engine {
     struct kept_shard *kept; /* by partition number */
     int kept_count;
     struct checkpointer checkpointer;
-    uint64_t assignment;   /* counts them: what belongs to an earlier one is void */
+    uint64_t generations;  /* of leases, of all partitions and assignments */
     struct takeover *takeover; /* state is being read; NULL: it is not */
     bool kafka_ready;
     bool paused; /* by the operator */
