@@ -219,6 +219,13 @@ bool world_refuse(struct world *world, struct owner *owner)
     return true;
 }
 
+bool world_stall(struct world *world, struct owner *owner)
+{
+    (void)owner;
+    world->stalled = !world->stalled;
+    return true;
+}
+
 bool world_evict(struct world *world, struct owner *owner)
 {
     (void)owner;
@@ -286,7 +293,7 @@ bool world_flush(struct world *world, struct owner *owner)
 }
 bool world_execute(struct world *world, struct owner *owner)
 {
-    bool some = owner_execute(world, owner);
+    bool some = !world->stalled && owner_execute(world, owner);
     while (some && world_chance(world, 50) && owner_execute(world, owner))
         world->steps++;
     return some;

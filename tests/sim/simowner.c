@@ -136,7 +136,7 @@ static void acquire(struct world *world, struct owner *owner)
     char token[LEASE_TOKEN_BYTES + 1];
     token_text(token, ++world->tokens);
     lease_acquiring(lease, token);
-    owner->generation++;
+    owner->generation = ++owner->generations;
     owner->lease_busy = true;
     struct simrequest *request = &owner_send(owner, REQUEST_ACQUIRE)->request;
     request->previous = token_number(lease->previous);
@@ -274,7 +274,7 @@ static void send_batch(struct world *world, struct owner *owner, int flight)
         take_row(world, owner, request, &row);
     NOTE(owner, "sends %d rows as batch %lld, hw %lld, as_of %+lld", request->count,
          (long long)request->expected_seq + 1, (long long)request->hw,
-         (long long)(request->as_of - world->start));
+         (long long)(request->as_of == INT64_MIN ? 0 : request->as_of - world->start));
 }
 
 bool owner_flush(struct world *world, struct owner *owner, bool probe)

@@ -16,6 +16,8 @@ static void hear_clock(const struct world *world, struct owner *owner)
 static void end_batch(struct owner *owner, const struct simreply *reply, int64_t seq)
 {
     struct lease *lease = &owner->shard->lease;
+    if (lease->under_way <= 0)
+        world_violation(owner, "a reply is counted for a lease that did not send the request");
     switch (reply->result) {
     case FAKEREDIS_OK:
         lease_applied(lease, seq);

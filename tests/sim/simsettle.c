@@ -8,7 +8,7 @@ static void heal(struct world *world)
 {
     NOTE(NULL, "faults are over");
     world->healed = true;
-    world->redis.full = false;
+    world->redis.full = world->stalled = false;
     while (world_stray(world, NULL))
         continue;
     for (int k = 0; k < WORLD_OWNERS; k++) {

@@ -59,7 +59,7 @@ static void open_owner(struct world *world, int number)
     owner->orphans = 0;
     owner->lease_busy = owner->sweep_runs = owner->sweeping = false;
     owner->redis_clock_known = false;
-    owner->acknowledged = 0;
+    owner->acknowledged = owner->generations = 0;
     owner->save = SAVE_NONE;
     owner->revoke = REVOKE_NONE;
     owner->revoke_lost = owner->save_wanted = false;
@@ -85,6 +85,7 @@ void world_open(struct world *world, uint64_t seed)
     world->committed = world->durable = -1;
     simredis_init(&world->redis, world->ttl_ms);
     world->stray_count = 0;
+    world->stalled = false;
     for (int k = 0; k < WORLD_OWNERS; k++) {
         simdisk_init(&world->disks[k]);
         open_owner(world, k);

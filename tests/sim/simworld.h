@@ -54,6 +54,7 @@ enum {
     MOVE(old_rdb, 2, "Redis comes back with an old RDB")                                           \
     MOVE(full_redis, 4, "Redis is out of memory, or no more")                                      \
     MOVE(refuse, 4, "Redis refuses a script")                                                      \
+    MOVE(stall, 3, "Redis stalls, or no more")                                                     \
     MOVE(evict, 2, "a row is evicted")                                                             \
     MOVE(clock, 3, "a clock jumps")                                                                \
     MOVE(full_disk, 3, "a disk is full, or no more")                                               \
@@ -114,7 +115,7 @@ struct owner {
     unsigned command_head, command_count, executed_count;
     struct shard_batch flights[OWNER_FLIGHTS];
     bool flying[OWNER_FLIGHTS];
-    uint64_t generation; /* of the lease */
+    uint64_t generation, generations; /* of the lease, and of all that this process had */
     bool lease_busy;
     bool sweep_runs, sweep_failed; /* of the process ... */
     bool sweeping;                 /* ... and whether it is for this assignment */
@@ -174,6 +175,7 @@ struct world {
     struct owner owners[WORLD_OWNERS];
     struct simrequest strays[WORLD_STRAYS];
     int stray_count;
+    bool stalled; /* Redis */
     struct arena arena;
 
     unsigned steps, faults, incarnations;
