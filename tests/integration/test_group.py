@@ -1,7 +1,7 @@
 """Several daemons in one group share the partitions and hand them over."""
 import time
 
-from harness import Topic, client, now_ms
+from harness import Topic, click, client, now_ms
 from traffic import Poller, shop
 
 
@@ -91,3 +91,30 @@ def test_storm_of_rebalances(kafka, redis, make_daemon):
     first.wait_caught_up(90)
     assert client(redis).dbsize() > 3
     first.assert_equal()
+
+
+def test_what_was_not_stored_holds_commits_over_a_rebalance(kafka, redis, make_daemon):
+    """A dead letter that its topic refuses: the shard is parked, comes back, and waits for it."""
+    topic = Topic(kafka.bootstrap, partitions=2)
+    topic.create(f"{topic.name}-dead", max_message_bytes=1000)
+    settings = {"late.dead_letter_topic": f"{topic.name}-dead", "control.drain_timeout": "1s"}
+    first = make_daemon(settings, topic=topic, name="a").start()
+    second = make_daemon(settings, topic=topic, name="b")
+
+    def produce(bad=None):
+        for partition in range(2):
+            user = f"user{partition}"
+            value = bad or topic.writers.framed(click(user, now_ms()))
+            topic.raw(user, value, rts=now_ms(), partition=partition)
+        topic.flush()
+
+    produce()
+    produce(b"\x07" * 4000)
+    first.wait(lambda: first.log_text().count("reject_not_stored") == 2, what="two refusals")
+    second.start()
+    first.wait(lambda: shares(first, second) == [1, 1], 30, "a partition each")
+    produce()
+    first.wait(lambda: first.fates()["applied"] == 3, what="the record behind, of its own shard")
+    first.terminate()
+    second.terminate()
+    assert topic.committed(first.group) == [1, 1]
