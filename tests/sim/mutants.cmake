@@ -219,7 +219,7 @@ mutant(protocol offset_as_detector fakeown.c
 mutant(protocol no_token_history fakeown.c
     "int64_t applied = -1;" "int64_t applied = own->seq;"
     "applied = k + 1 < own->owner_count ? own->owners[k + 1].seq : own->seq" "(void)0")
-# A checkpoint tells of a resync that is under way, and Redis does: each makes up for the other.
+# What a checkpoint tells of a resync, and what Redis does: one makes up for the other but rarely.
 mutant(protocol no_resync_flag
     fakeown.c "own->resync = true" "(void)0"
     ".resync = own->resync" ".resync = previous && applied < previous_seq"
@@ -252,4 +252,6 @@ mutant(protocol no_sweep lease.c
 mutant(protocol damage_is_not_seen segment.c "wanted != fetch_u32(at + 4)" "false")
 mutant(protocol acknowledged_not_saved checkpointsave.c
     "segment_put_signed(writer->out, lease->acknowledged)" "segment_put_signed(writer->out, 0)")
+mutant(protocol resync_not_saved checkpointsave.c
+    "lease->resync != LEASE_SYNCED || lease->refused)" "0)")
 mutant(protocol inflight_not_saved checkpointsave.c "if (entity->inflight > 0)" "if (false)")

@@ -42,7 +42,7 @@ static void draw_rules(struct world *world)
                                       one_of(world, (int64_t[]){0, 3000}, 2);
     world->ttl_ms = world_chance(world, 30) ? 60000 : 0;
     world->idle_clock = world_chance(world, 50);
-    world->shared_disk = world_chance(world, 60);
+    world->shared_disk = world_chance(world, 40);
     world->log_most = world_chance(world, 50) ? WORLD_LOG : 1 + world_below(world, WORLD_LOG / 2);
 }
 

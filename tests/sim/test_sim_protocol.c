@@ -9,7 +9,8 @@
  *
  * FRESHET_SIM_SEEDS is the number of schedules (0: as many as fit into a few seconds),
  * FRESHET_SIM_SEED the first one, or the one to run alone when there is no number.
- * FRESHET_SIM_LONG=1 is the long run of 10,000,000. */
+ * FRESHET_SIM_LONG=1 is the long run of 10,000,000. How much happens in a schedule is printed, and
+ * must be enough. */
 #include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -30,6 +31,10 @@ enum {
     DEFAULT_SECONDS = 5,
     LONG_SCHEDULES = 10000000,
     HISTOGRAM = 512,
+    JUDGED = 1000, /* schedules: the medians of so many must be ... */
+    STEPS_LEAST = 50,
+    FAULTS_LEAST = 3,
+    OWNERS_LEAST = 2,
     WHEEL = 1200,
     KEPT_BYTES = 1 << 28,
     FAULT_KINDS_MAX = 6,
@@ -223,7 +228,8 @@ static void count(struct histogram_of *histogram, unsigned value)
     histogram->counts[value < HISTOGRAM ? value : HISTOGRAM - 1]++;
 }
 
-static void print(const struct histogram_of *histogram, uint64_t total, unsigned width)
+/* Returns the median. */
+static unsigned print(const struct histogram_of *histogram, uint64_t total, unsigned width)
 {
     uint64_t below = 0;
     unsigned median = 0;
@@ -240,6 +246,7 @@ static void print(const struct histogram_of *histogram, uint64_t total, unsigned
             printf(" %u%s %.1f%%", from, width > 1 ? "+" : "", 100.0 * (double)in / (double)total);
     }
     printf("; median %u\n", median);
+    return median;
 }
 
 static int64_t environment(const char *name)
@@ -288,9 +295,11 @@ int main(void)
     printf("%llu schedules, %llu steps; a second of CPU: %.0f schedules, %.2f million steps\n",
            (unsigned long long)run, (unsigned long long)total, (double)run / took,
            (double)total / took / 1e6);
-    print(&steps, run, 20);
-    print(&faults, run, 1);
-    print(&owners, run, 1);
+    bool enough = print(&steps, run, 20) >= STEPS_LEAST;
+    enough &= print(&faults, run, 5) >= FAULTS_LEAST;
+    enough &= print(&owners, run, 1) >= OWNERS_LEAST;
     world_free(&world);
-    return 0;
+    if (run >= JUDGED && !enough)
+        printf("too little happens in a schedule\n");
+    return run >= JUDGED && !enough;
 }
