@@ -74,7 +74,9 @@ static void settle(struct world *world, uint64_t probes)
             settle_owner(world, &world->owners[k], before < wanted);
             acknowledged += world->owners[k].acknowledged;
         }
-        if (before >= wanted && at_rest(world))
+        /* as_of may have gone on with the last ACQUIRE: then there is more to write. */
+        if (before >= wanted && at_rest(world) &&
+            !owner_flush(world, &world->owners[world->assigned], false))
             return;
         before = acknowledged;
     }
