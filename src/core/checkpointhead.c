@@ -238,6 +238,6 @@ bool checkpoint_read_head(struct checkpoint_loader *loader, struct segment_reade
     /* Each segment names every key whose row is not acknowledged: older news do not count. */
     for (int queue = QUEUE_EVENT; queue <= QUEUE_DECAY; queue++)
         while (shard->queues[queue].count > 0)
-            entity_clean(shard, dirty_first(shard, queue));
+            entity_clean(shard, dirty_first(shard, (enum entity_queue)queue));
     return true;
 }
