@@ -16,17 +16,19 @@ def test_run(fault_run, request, directory, shim):
     kafka = request.getfixturevalue("cluster" if of_three else "kafka")
     run = FaultRun(fault_run, kafka, directory, shim)
     began = time.monotonic()
-    equal = False
+    problem = None
     try:
         run.go()
-        equal = True
-    finally:
-        if not equal:
-            kept = TREE / "build" / "fault-failures" / str(fault_run)
-            shutil.rmtree(kept, ignore_errors=True)
-            shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"),
-                            ignore_dangling_symlinks=True)
-        result = {"run": fault_run, "store": run.store, "daemons": len(run.daemons),
-                  "plan": run.plan, "faults": run.done, "equal": equal,
-                  "seconds": round(time.monotonic() - began, 1)}
-        faulttable.add(result)
+    except KeyboardInterrupt:
+        raise       # ended by somebody: it will be run again
+    except BaseException as error:
+        problem = error
+        kept = TREE / "build" / "fault-failures" / str(fault_run)
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(directory, kept, ignore=shutil.ignore_patterns("*.sock"),
+                        ignore_dangling_symlinks=True)
+    faulttable.add({"run": fault_run, "store": run.store, "daemons": len(run.daemons),
+                    "plan": run.plan, "faults": run.done, "equal": problem is None,
+                    "seconds": round(time.monotonic() - began, 1)})
+    if problem:
+        raise problem
