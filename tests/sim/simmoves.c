@@ -1,6 +1,8 @@
 /* The moves of a schedule: each makes one thing happen, or finds that it cannot. */
 #include "simworld.h"
 
+enum { JUMP_MAX_MS = 90000 };
+
 /* ---- the log ---- */
 
 bool world_produce(struct world *world, struct owner *owner)
@@ -238,12 +240,9 @@ bool world_evict(struct world *world, struct owner *owner)
 
 /* ---- machines ---- */
 
-/* With a TTL, clocks that are apart by as much as half of it would let rows go (stated in the
- * documentation: that is what the alarm clock_skew is for). */
 bool world_clock(struct world *world, struct owner *owner)
 {
-    int64_t most = world->ttl_ms ? 5000 : 90000;
-    owner->skew_ms = world_below(world, (uint32_t)(2 * most)) - most;
+    owner->skew_ms = world_below(world, 2 * JUMP_MAX_MS) - JUMP_MAX_MS;
     return true;
 }
 

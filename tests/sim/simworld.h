@@ -6,6 +6,9 @@
  * which follow flusher.c, sweeper.c, takeover.c, checkpointer.c, rejects.c and assignment.c step by
  * step, because those are tied to their libraries.
  *
+ * Not here: a log that loses records or its beginning, REBUILD, and the store `kafka`, which are
+ * left to the fault suite.
+ *
  * A schedule is a list of moves; each names an owner and has its own chance, so that leaving some
  * out does not change what the others do. */
 #ifndef FRESHET_TESTS_SIMWORLD_H
