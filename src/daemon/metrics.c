@@ -340,6 +340,9 @@ static void append_histogram_of(const struct scrape *scrape, enum metric_id id)
     case METRIC_CHECKPOINT_STEP_SECONDS:
         append_histogram(scrape, &engine->checkpoint_step_us, 1e6);
         break;
+    case METRIC_CHECKPOINT_STEP_WALL_SECONDS:
+        append_histogram(scrape, &engine->checkpoint_step_wall_us, 1e6);
+        break;
     case METRIC_LOOP_SECONDS:
         append_histogram(scrape, &engine->loop_us, 1e6);
         break;

@@ -86,14 +86,19 @@ static void info_checkpoints(const struct engine *engine, struct text *out)
     text_printf(out,
                 "checkpoint_store:%s\r\ncheckpoints_base:%llu\r\ncheckpoints_delta:%llu\r\n"
                 "checkpoints_failed:%llu\r\ncheckpoint_bytes:%llu\r\ncheckpoint_error:%s\r\n"
-                "checkpoint_p99_ms:%lld\r\ncheckpoint_step_p99_us:%lld\r\n",
+                "checkpoint_p99_ms:%lld\r\ncheckpoint_step_p99_us:%lld\r\n"
+                "checkpoint_step_p999_us:%lld\r\ncheckpoint_step_wall_p99_us:%lld\r\n"
+                "checkpoint_step_wall_p999_us:%lld\r\n",
                 engine->checkpointer.store ? engine->checkpointer.store->kind->name : "none",
                 (unsigned long long)totals->checkpoints_base,
                 (unsigned long long)totals->checkpoints_delta,
                 (unsigned long long)totals->checkpoints_failed,
                 (unsigned long long)totals->checkpoint_bytes, engine->checkpointer.error,
                 (long long)histogram_quantile(&engine->checkpoint_ms, 0.99),
-                (long long)histogram_quantile(&engine->checkpoint_step_us, 0.99));
+                (long long)histogram_quantile(&engine->checkpoint_step_us, 0.99),
+                (long long)histogram_quantile(&engine->checkpoint_step_us, 0.999),
+                (long long)histogram_quantile(&engine->checkpoint_step_wall_us, 0.99),
+                (long long)histogram_quantile(&engine->checkpoint_step_wall_us, 0.999));
 }
 
 static void info_fates(const struct engine *engine, struct text *out)

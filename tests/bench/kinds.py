@@ -6,6 +6,7 @@ import statistics
 import time
 
 from latency import drain, latency
+from recovery import restart
 from stage import BIN, Daemon, Topic, Wrong, cpu_s, memory_mb, rows_digest, run, run_part
 from workloads import PARTS, features_text
 
@@ -218,4 +219,4 @@ def memory(stage, load, options):
 
 
 KINDS = {function.__name__: function
-         for function in (stream, bounds, backlog, parts, memory, latency, drain)}
+         for function in (stream, bounds, backlog, parts, memory, latency, drain, restart)}

@@ -103,6 +103,19 @@ def notes(result):
         yield (f"{found['rows']} rows of decay in {found['seconds']:.1f} s; meanwhile event rows "
                f"p50 {found['p50']:.1f}, p99 {found['p99']:.1f} ms" +
                (f" (does not count: {found['discarded']})" if found["discarded"] else ""))
+    if "restart" in result:
+        found = result["restart"]
+        yield (f"restart: {found['state_gb']:.2f} GB of state from {found['checkpoint_gb']:.2f} GB "
+               f"back after {found['loaded_s']:.2f} s, {found['loaded_s_per_gb']:.1f} s a GB; first "
+               f"row after {found['first_row_s']:.2f} s, caught up with {found['behind']} records "
+               f"after {found['caught_up_s']:.2f} s; at the most {found['peak_mb']:.0f} MB")
+        steps = result["steps"]
+        yield (f"checkpoints beside {result['load_rate']}/s: CPU of a step p99 "
+               f"{steps['cpu_p99']} us, p99.9 {steps['cpu_p999']} us; wall {steps['wall_p99']} and "
+               f"{steps['wall_p999']} us")
+    if result.get("checkpoint_ns") and "pairs" in result:
+        bare = result["ns"] - result["checkpoint_ns"]
+        yield f"checkpoints each 30 s: {result['checkpoint_ns'] / bare:+.1%} CPU"
     if "rows_per_key" in result:
         yield f"{result['events_per_s']:,.0f} events/s, {result['rows_per_key']:.2f} rows a key"
     if len(result.get("fates", {})) > 1:

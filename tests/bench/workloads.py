@@ -80,6 +80,8 @@ PARTS = {
 
 PACKED = {"redis.layout": "packed"}
 WHOLE = {"redis.delta_memory": "0"}     # no deltas
+# A static member comes back at once; another waits until the session of the killed one is over.
+RESTART = {"kafka.group.instance.id": "bench"}
 
 # 36 days before the first record that is measured, in which a user makes an event in two days; and
 # a flush spans half an hour of event time. Faster, days pass in a flush, and decay is not seen.
@@ -135,6 +137,13 @@ WORKLOADS = [
              "their counts change, and rows of events must not wait.", kind="drain",
              features="drain", fill=1_500_000, events=1_500_000, span_s=1, rate=5_000,
              settings={"redis.flush_interval": "10ms"}),
+    Workload("restart-1m", "A million users' state is read back after a kill -9, then checkpoints "
+             "beside half of the load that this machine sustains.", kind="restart",
+             fill=3_000_000, events=1_000_000, span_s=60, rate=60_000, target=3.0,
+             settings=RESTART),
+    Workload("restart-5m", "The same with five million users.", kind="restart", users=5_000_000,
+             fill=12_000_000, events=1_000_000, span_s=60, rate=60_000, target=3.0,
+             settings=RESTART),
     Workload("catch-up", "From nothing to the end of a long log: rows are held until then, and "
              "each key is written once.", kind="backlog", fill=0, events=5_000_000),
 ]

@@ -334,7 +334,8 @@ struct engine {
     struct histogram loop_us;
     struct histogram late_ms;
     struct histogram checkpoint_ms;
-    struct histogram checkpoint_step_us; /* CPU time of the thread */
+    struct histogram checkpoint_step_us; /* CPU time of the thread ... */
+    struct histogram checkpoint_step_wall_us; /* ... and what the clock says */
 };
 
 /* ---- engine.c ---- */
