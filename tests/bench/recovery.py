@@ -38,10 +38,10 @@ def read_back(topic, daemon, keys, records):
         state = daemon.settle(records)
         caught_up = time.monotonic() - began
         if int(state["keys"]) < keys or topic.records - int(state["consumed"]) < keys:
-            raise Wrong(f"state did not come back: {state['consumed']} records were read again")
+            raise Wrong(f"{state['consumed']} records were read again: state did not come back")
         found = {"loaded_s": loaded, "first_row_s": first, "caught_up_s": caught_up,
-                 "behind": int(state["consumed"]),
-                 "rows": int(state["redis_rows_written"]), "state_gb": int(state["state_bytes"]) / GB,
+                 "behind": int(state["consumed"]), "rows": int(state["redis_rows_written"]),
+                 "state_gb": int(state["state_bytes"]) / GB,
                  "peak_mb": memory_mb(daemon.process.pid, "VmHWM")}
         daemon.process.kill()
     return {**found, "loaded_s_per_gb": found["loaded_s"] / found["state_gb"]}

@@ -106,9 +106,9 @@ def notes(result):
     if "restart" in result:
         found = result["restart"]
         yield (f"restart: {found['state_gb']:.2f} GB of state from {found['checkpoint_gb']:.2f} GB "
-               f"back after {found['loaded_s']:.2f} s, {found['loaded_s_per_gb']:.1f} s a GB; first "
-               f"row after {found['first_row_s']:.2f} s, caught up with {found['behind']} records "
-               f"after {found['caught_up_s']:.2f} s; at the most {found['peak_mb']:.0f} MB")
+               f"back after {found['loaded_s']:.2f} s, {found['loaded_s_per_gb']:.1f} s a GB; "
+               f"first row after {found['first_row_s']:.2f} s; with {found['behind']} records "
+               f"caught up after {found['caught_up_s']:.2f} s; {found['peak_mb']:.0f} MB at most")
         steps = result["steps"]
         yield (f"checkpoints beside {result['load_rate']}/s: CPU of a step p99 "
                f"{steps['cpu_p99']} us, p99.9 {steps['cpu_p999']} us; wall {steps['wall_p99']} and "
