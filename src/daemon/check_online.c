@@ -15,6 +15,7 @@ enum {
     TICK_MS = 50,
     PROGRESS_MS = 1000,
     INFO_MS = 1000, /* a user without the right to INFO gets no answer to wait for */
+    TOPIC_CONFIG_MS = 4000, /* nor one without the right to the topic's configuration */
     CLOSE_MS = 2000,
 };
 
@@ -299,7 +300,7 @@ static void on_tick(uv_timer_t *timer)
     if (!online->redis_told)
         look_at_redis(online);
     if (!online->topic_told && online->topic.partition_count > 0 &&
-        now_ms - online->topic_seen_ms > INFO_MS)
+        now_ms - online->topic_seen_ms > TOPIC_CONFIG_MS)
         tell_topic(online);
     say_progress(online, now_ms);
     bool all = online->registry_told && online->redis_told && online->topic_told &&
