@@ -232,6 +232,7 @@ void kafka_assign(struct kafka *kafka, const struct kafka_offset *starts, size_t
     /* Also what we do not think paused: around a rebalance a resume can be lost in librdkafka, and
      * the partition would stand still for good. Nothing is assigned now that could outdate it. */
     rd_kafka_resume_partitions(kafka->rk, list);
+    kafka->assigned = count > 0;
     rd_kafka_resp_err_t error = rd_kafka_assign(kafka->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     if (error)
@@ -241,6 +242,7 @@ void kafka_assign(struct kafka *kafka, const struct kafka_offset *starts, size_t
 void kafka_unassign(struct kafka *kafka)
 {
     assignment_changes(kafka);
+    kafka->assigned = false;
     rd_kafka_assign(kafka->rk, NULL);
 }
 
@@ -367,11 +369,49 @@ static void serve_events(struct kafka *kafka)
         kafka_event_dispatch(kafka, event); /* messages are dropped */
 }
 
+static void leave(struct kafka *kafka)
+{
+    kafka->unsubscribing = false;
+    kafka->leaving = true;
+    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(kafka->rk, kafka->queue);
+    if (!error)
+        return;
+    kafka->leaving = false;
+    kafka->close_by_ms = 0;
+    rd_kafka_error_destroy(error);
+}
+
+static bool is_static_member(const struct kafka *kafka)
+{
+    char id[KAFKA_ERROR_TEXT] = "";
+    size_t size = sizeof id;
+    const rd_kafka_conf_t *conf = rd_kafka_conf(kafka->rk);
+    return rd_kafka_conf_get(conf, "group.instance.id", id, &size) == RD_KAFKA_CONF_OK && id[0];
+}
+
+/* Closing a static member tells the group nothing, so that its partitions would wait until its
+ * session is over. Unsubscribing says that it goes. */
+static void unsubscribe_step(struct kafka *kafka)
+{
+    uint64_t now_ms = uv_now(kafka->loop);
+    if (kafka->rebalancing || kafka->assigned || kafka->unsubscribed_ms == 0)
+        kafka->unsubscribed_ms = now_ms;
+    if (now_ms >= kafka->close_by_ms)
+        kafka->close_by_ms = now_ms + KAFKA_LEAVE_MS;
+    else if (now_ms - kafka->unsubscribed_ms < KAFKA_UNSUBSCRIBE_MS)
+        return;
+    leave(kafka);
+}
+
 static void close_step(struct kafka *kafka)
 {
     if (kafka->destroying)
         return;
     serve_events(kafka);
+    if (kafka->unsubscribing) {
+        unsubscribe_step(kafka);
+        return;
+    }
     bool left = !kafka->in_group || rd_kafka_consumer_closed(kafka->rk);
     if (!left && uv_now(kafka->loop) < kafka->close_by_ms)
         return;
@@ -407,11 +447,7 @@ void kafka_close(struct kafka *kafka, int64_t deadline_ms, void (*done)(void *da
     uv_timer_start(&kafka->tick, on_tick, 0, KAFKA_CLOSING_TICK_MS);
     if (!kafka->in_group || deadline_ms == 0)
         return;
-    kafka->leaving = true;
-    rd_kafka_error_t *error = rd_kafka_consumer_close_queue(kafka->rk, kafka->queue);
-    if (!error)
-        return;
-    kafka->leaving = false;
-    kafka->close_by_ms = 0;
-    rd_kafka_error_destroy(error);
+    kafka->unsubscribing = is_static_member(kafka) && !rd_kafka_unsubscribe(kafka->rk);
+    if (!kafka->unsubscribing)
+        leave(kafka);
 }

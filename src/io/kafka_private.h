@@ -12,6 +12,7 @@ enum {
     KAFKA_REQUEST_TIMEOUT_MS = 5000,
     KAFKA_TICK_MS = 1000,
     KAFKA_CLOSING_TICK_MS = 20,
+    KAFKA_UNSUBSCRIBE_MS = 200, /* without partitions, before a static member is closed */
     KAFKA_LEAVE_MS = 1000,  /* to leave the group in, beyond the deadline of kafka_close */
     KAFKA_PROBE_MS = 30000, /* how often the topic is looked at */
     KAFKA_ENDS_MS = 2000,   /* how often the ends of paused partitions are asked for */
@@ -77,6 +78,7 @@ struct kafka {
 
     rd_kafka_event_t *held; /* stands behind messages that were handed out */
     bool rebalancing;
+    bool assigned; /* partitions, by us */
     bool paused[KAFKA_MAX_PARTITIONS];
     struct kafka_pending_commit *commits;
     struct kafka_lookup_job *lookup;
@@ -93,7 +95,9 @@ struct kafka {
 
     bool closing;
     bool deserted; /* closed a second time: nobody answers on_revoke */
-    bool leaving; /* the group */
+    bool unsubscribing;      /* before it leaves the group */
+    uint64_t unsubscribed_ms; /* since when it has had no partitions */
+    bool leaving;            /* the group */
     bool destroying;
     uint64_t close_by_ms;
     void (*close_done)(void *data);

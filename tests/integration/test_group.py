@@ -77,6 +77,22 @@ def test_a_member_with_the_id_of_another(kafka, redis, make_daemon):
     second.assert_equal()
 
 
+def test_a_static_member_that_stops_leaves_its_partitions(kafka, make_daemon):
+    """Nobody waits for the end of its session, which is far."""
+    topic = Topic(kafka.bootstrap, partitions=4)
+
+    def member(name):
+        return make_daemon({"kafka.group.instance.id": name, "kafka.session.timeout.ms": "290000"},
+                           topic=topic, name=name).start()
+    first, second = member("a"), member("b")
+    first.wait(lambda: shares(first, second) == [2, 2], 30, "two partitions each")
+    shop(topic, 1000, seed=1)
+    second.terminate()
+    first.wait(lambda: shares(first) == [4], 60, "all partitions")
+    first.wait_caught_up()
+    first.assert_equal()
+
+
 def test_storm_of_rebalances(kafka, redis, make_daemon):
     topic = Topic(kafka.bootstrap, partitions=3)
     first = make_daemon(topic=topic, name="a").start()
