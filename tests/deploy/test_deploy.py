@@ -130,6 +130,7 @@ def test_compose_speaks_our_language():
     known = {f"FRESHET_{section}_{key}".upper().replace(".", "_") for section, key in
              re.findall(r"^CONFIG\((\w+), ([\w.]+),", (TABLES / "config.def").read_text(),
                         re.MULTILINE)}
+    known.add("FRESHET_KAFKA_GROUP_INSTANCE_ID")    # the one property of librdkafka
     assert set(services()["freshetd"]["environment"]) <= known
     options = set(re.findall(r"GENERATE_OPTION\(\w+, \w+, \"([\w-]+)\"",
                              (TREE / "src/workbench/generate_options.h").read_text()))
