@@ -141,8 +141,8 @@ static void *read_probes(void *unused)
     prctl(PR_SET_TIMERSLACK, 1000);
     size_t next = 0, sent = 0;
     double ended_ms = 0;
-    while (!ended_ms || (next < sent && now_ms() < ended_ms + PATIENCE_MS)) {
-        if (!ended_ms && atomic_load(&sender_ended))
+    while (ended_ms == 0 || (next < sent && now_ms() < ended_ms + PATIENCE_MS)) {
+        if (ended_ms == 0 && atomic_load(&sender_ended))
             ended_ms = now_ms();
         sent = atomic_load(&probes_sent);
         look(redis, next, sent < next + LOOK_AHEAD ? sent : next + LOOK_AHEAD);

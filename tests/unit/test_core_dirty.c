@@ -127,14 +127,14 @@ static void test_queues_are_what_a_list_would_be(void **state)
     const struct shard *shard = model.kit.shard;
     for (int k = 0; k < STEPS; k++) {
         step(&model);
-        for (int queue = QUEUE_EVENT; queue <= QUEUE_DECAY; queue++) {
+        for (enum entity_queue queue = QUEUE_EVENT; queue <= QUEUE_DECAY; queue++) {
             assert_int_equal(shard->queues[queue].count, model.counts[queue]);
             if (model.counts[queue] > 0)
                 assert_int_equal(model.of[dirty_first(model.kit.shard, queue)], queue);
             assert_true(shard->queues[queue].capacity <= CAPACITY_MAX); /* entries do not pile up */
         }
     }
-    for (int queue = QUEUE_EVENT; queue <= QUEUE_DECAY; queue++)
+    for (enum entity_queue queue = QUEUE_EVENT; queue <= QUEUE_DECAY; queue++)
         while (model.counts[queue] > 0) {
             uint32_t handle = dirty_first(model.kit.shard, queue);
             assert_int_equal(model.of[handle], queue);
