@@ -67,8 +67,12 @@ void entity_clean(struct shard *shard, uint32_t handle)
         return;
     struct dirty_queue *queue = &shard->queues[entity->queue];
     entity->queue = QUEUE_NONE;
-    if (--queue->count == 0)
+    if (--queue->count == 0) {
         queue->size = 0;
+    } else if (*ring_at(queue, 0) == handle) { /* else it would be the first again at once */
+        queue->head++;
+        queue->size--;
+    }
 }
 
 uint32_t dirty_first(struct shard *shard, enum entity_queue which)

@@ -88,6 +88,8 @@ void drain_run(struct engine *engine)
     }
     if (engine->drain == DRAIN_LEAVING && !engine->leaving) {
         engine->leaving = true;
+        engine_release_messages(engine);
+        takeover_void(engine);
         kafka_close(engine->kafka, ENGINE_REVOKE_MS, on_left, engine);
     }
 }

@@ -414,6 +414,16 @@ static void handle_closed(uv_handle_t *handle)
     part_closed(handle->data);
 }
 
+void engine_release_messages(struct engine *engine)
+{
+    for (int k = 0; k < engine->partition_count; k++) {
+        intake_drop(engine->partitions[k]);
+        rejects_drop(&engine->partitions[k]->rejects);
+    }
+    for (int k = 0; k < engine->kept_count; k++)
+        rejects_drop(&engine->kept[k].rejects);
+}
+
 void engine_close(struct engine *engine, void (*closed)(void *context), void *context)
 {
     engine->closed = closed;
@@ -428,12 +438,7 @@ void engine_close(struct engine *engine, void (*closed)(void *context), void *co
         engine->parts_open++;
         redis_close(engine->redis, part_closed, engine);
     }
-    for (int k = 0; k < engine->partition_count; k++) {
-        intake_drop(engine->partitions[k]);
-        rejects_drop(&engine->partitions[k]->rejects);
-    }
-    for (int k = 0; k < engine->kept_count; k++)
-        rejects_drop(&engine->kept[k].rejects);
+    engine_release_messages(engine);
     if (engine->kafka) {
         engine->parts_open++;
         kafka_close(engine->kafka, 0, part_closed, engine);

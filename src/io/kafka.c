@@ -447,7 +447,9 @@ void kafka_close(struct kafka *kafka, int64_t deadline_ms, void (*done)(void *da
     uv_timer_start(&kafka->tick, on_tick, 0, KAFKA_CLOSING_TICK_MS);
     if (!kafka->in_group || deadline_ms == 0)
         return;
-    kafka->unsubscribing = is_static_member(kafka) && !rd_kafka_unsubscribe(kafka->rk);
+    bool fenced = rd_kafka_fatal_error(kafka->rk, NULL, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+    kafka->unsubscribing =
+        is_static_member(kafka) && !fenced && !rd_kafka_unsubscribe(kafka->rk);
     if (!kafka->unsubscribing)
         leave(kafka);
 }

@@ -37,6 +37,20 @@ def test_unknown_id_waits_for_the_registry(topic, daemon, registry):
     daemon.assert_equal()
 
 
+def test_records_that_wait_do_not_keep_a_daemon_from_stopping(topic, daemon, registry):
+    topic.click("ada", now_ms())
+    daemon.wait_caught_up()
+    registry.stop()
+    topic.click("ada", now_ms(), writer="v1")
+    topic.flush()
+    daemon.wait(lambda: daemon.metric("freshet_consumed_total") == 2, what="the record waits")
+    daemon.terminate()
+    registry.start()
+    daemon.start()
+    daemon.wait_caught_up()
+    daemon.assert_equal()
+
+
 def test_registry_errors_are_not_a_verdict(topic, make_daemon, registry):
     registry.fail_with = 503
     daemon = make_daemon().start()

@@ -344,6 +344,8 @@ struct engine *engine_open(uv_loop_t *loop, struct config *config, struct model 
                            char error[KAFKA_ERROR_TEXT]);
 /* Without ceremony: what is not written now is written after the next start. */
 void engine_close(struct engine *engine, void (*closed)(void *context), void *context);
+/* Gives back what is held of the client's messages: it cannot be closed before. */
+void engine_release_messages(struct engine *engine);
 void engine_pause(struct engine *engine, bool pause);
 /* Live keys of the configuration have changed: tells the parts that keep copies. */
 void engine_take_live(struct engine *engine);
