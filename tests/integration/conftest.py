@@ -63,6 +63,8 @@ def cluster(shared_cluster):
 @pytest.fixture(scope="session")
 def shim(workspace):
     """The library that makes calls fail."""
+    if os.environ.get("FRESHET_SLOW_BUILD") == "asan":
+        pytest.skip("the shim and ASan would both stand in for calls of libc")
     built = workspace / "failcall.so"
     subprocess.run(["cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-fPIC", "-shared",
                     "-D_GNU_SOURCE", TREE / "tests" / "failcall.c", "-o", built], check=True)
