@@ -28,7 +28,6 @@ enum {
     POOL_CHUNK_FIRST = 1 << 16,
     POOL_CHUNK_LAST = 1 << 22,
     HUGE_PAGE = 1 << 21,
-    CACHE_LINE = 64,
 };
 
 struct pool_chunk {

@@ -1,7 +1,5 @@
 /* The two queues of dirty keys: rings of handles, in which a key that was taken out leaves its
  * entry behind. Which entries still count, the entities say. */
-#include <string.h>
-
 #include "expect.h"
 #include "shardstate.h"
 
@@ -10,6 +8,12 @@ enum { RING_FIRST = 16 };
 static uint32_t *ring_at(const struct dirty_queue *queue, uint32_t place)
 {
     return &queue->handles[(queue->head + place) & (queue->capacity - 1)];
+}
+
+static void ring_pop(struct dirty_queue *queue)
+{
+    queue->head++;
+    queue->size--;
 }
 
 /* Drops what does not count, and what stands there twice: a key that was queued, taken out and
@@ -67,19 +71,17 @@ void entity_clean(struct shard *shard, uint32_t handle)
         return;
     struct dirty_queue *queue = &shard->queues[entity->queue];
     entity->queue = QUEUE_NONE;
-    if (--queue->count == 0) {
+    if (--queue->count == 0)
         queue->size = 0;
-    } else if (*ring_at(queue, 0) == handle) { /* else it would be the first again at once */
-        queue->head++;
-        queue->size--;
-    }
+    else if (*ring_at(queue, 0) == handle) /* else it would be the first again at once */
+        ring_pop(queue);
 }
 
 uint32_t dirty_first(struct shard *shard, enum entity_queue which)
 {
     struct dirty_queue *queue = &shard->queues[which];
     expect(queue->count > 0);
-    for (;; queue->head++, queue->size--) {
+    for (;; ring_pop(queue)) {
         uint32_t handle = *ring_at(queue, 0);
         if (entity_at(shard, handle)->queue == (uint8_t)which)
             return handle;

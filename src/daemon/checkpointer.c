@@ -184,10 +184,10 @@ static void write_some(struct engine *engine)
     checkpoint_store_write(self->store, &segment, bytes, last, on_written, engine);
 }
 
-static int64_t clock_us(clockid_t clock)
+static int64_t thread_cpu_us(void)
 {
     struct timespec time;
-    clock_gettime(clock, &time);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
 
@@ -197,12 +197,13 @@ static void walk(struct engine *engine)
     struct shard *shard = self->running->shard;
     /* Nothing is consumed then, and others wait for us. */
     int steps = engine->revoking || engine->drain != DRAIN_NONE ? HURRIED_STEPS : 1;
-    int64_t cpu_us = clock_us(CLOCK_THREAD_CPUTIME_ID), wall_us = clock_us(CLOCK_MONOTONIC);
+    int64_t cpu_us = thread_cpu_us();
+    uint64_t wall_ns = uv_hrtime();
     bool over = false;
     while (!over && steps-- > 0 && checkpoint_bytes(shard)->len < ENGINE_CHECKPOINT_BACKLOG / 4)
         over = checkpoint_step(shard);
-    histogram_add(&engine->checkpoint_step_us, clock_us(CLOCK_THREAD_CPUTIME_ID) - cpu_us);
-    histogram_add(&engine->checkpoint_step_wall_us, clock_us(CLOCK_MONOTONIC) - wall_us);
+    histogram_add(&engine->checkpoint_step_us, thread_cpu_us() - cpu_us);
+    histogram_add(&engine->checkpoint_step_wall_us, (int64_t)((uv_hrtime() - wall_ns) / 1000));
     size_t waiting = checkpoint_bytes(shard)->len;
     size_t bound = ENGINE_CHECKPOINT_BACKLOG;
     if (self->running->paused & PAUSE_CHECKPOINT)

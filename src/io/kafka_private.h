@@ -95,9 +95,9 @@ struct kafka {
 
     bool closing;
     bool deserted; /* closed a second time: nobody answers on_revoke */
-    bool unsubscribing;      /* before it leaves the group */
+    bool unsubscribing;       /* before it leaves the group */
     uint64_t unsubscribed_ms; /* since when it has had no partitions */
-    bool leaving;            /* the group */
+    bool leaving;             /* the group */
     bool destroying;
     uint64_t close_by_ms;
     void (*close_done)(void *data);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "clickrandom.h"
 #include "clickshard.h"
 #include "expect.h"
 
@@ -19,7 +20,7 @@ struct state_bench {
     struct clickbatch batch;
     struct shard_batch under_way[UNDER_WAY];
     uint64_t batches;
-    uint64_t random;
+    struct clickrandom random;
     double apply_ns, row_ns, acknowledge_ns;
     double events, rows;
 };
@@ -47,9 +48,8 @@ static void draw_users(struct state_bench *self, int64_t users)
     struct value *keys = self->batch.slots + self->shard.model->rules.key_slot;
     for (int k = 0; k < self->batch.count; k++) {
         struct value *key = &keys[k * self->shard.model->slot_count];
-        self->random = self->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        uint32_t user = (uint32_t)((self->random >> 33) % (uint64_t)users);
-        snprintf((char *)(uintptr_t)key->s, NAME_BYTES, "u%08u", user);
+        snprintf((char *)(uintptr_t)key->s, NAME_BYTES, "u%08u",
+                 (unsigned)clickrandom_below(&self->random, users));
     }
 }
 

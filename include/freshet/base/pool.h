@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 enum {
+    CACHE_LINE = 64,
     POOL_BLOCK_MAX = 8192,
-    POOL_SLAB_MAX = 1 << 18,
+    POOL_SLAB_MAX = 1 << 18, /* so that little of a chunk is given up for a slab */
     POOL_CLASSES = 36, /* multiples of 8 up to 64, then four sizes to each doubling */
 };
 
@@ -37,11 +38,11 @@ void *pool_resize(struct pool *pool, void *block, size_t old_size, size_t new_si
 
 /* Plain memory for tables and buffers that live as long as the program needs them. */
 void *memory_alloc(size_t size); /* zeroed */
+/* For large blocks that are read at random: on huge pages where the system has them, which cost
+ * fewer misses. Not zeroed. */
+void *memory_alloc_pages(size_t size);
 void *memory_resize(void *block, size_t size);
 void memory_free(void *block);
-/* The same for large blocks that are read at random: on huge pages where the system has them, which
- * cost fewer misses. Not zeroed. */
-void *memory_alloc_pages(size_t size);
 char *memory_strdup(const char *string);
 
 #endif

@@ -33,7 +33,7 @@ struct session {
 struct session_part {
     int64_t start_offset; /* of its first event, which is at start_ms */
     int64_t end_ms, end_offset; /* S11: its greatest event that ends it; INT64_MIN: none */
-    union held_value tracker;  /* S12: the value of session.id */
+    union held_value tracker;   /* S12: the value of session.id */
 };
 
 enum {

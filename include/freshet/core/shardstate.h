@@ -14,8 +14,8 @@
 #include "window.h"
 
 enum {
-    ENTITY_CHUNK = 256,      /* entities allocated together */
-    ENTITY_CHUNKS_MAX = 1 << 22, /* 2^30 entities: beyond, keys are over_capacity */
+    ENTITY_CHUNK = 256,          /* entities allocated together */
+    ENTITY_CHUNKS_MAX = 1 << 22, /* 2^30 entities, the most that state.max_keys may be */
 };
 
 enum entity_flag {
@@ -184,7 +184,6 @@ void entity_release_state(struct shard *shard, struct entity *entity);
  * overlap: the entity, then what it points to. */
 static inline void memory_fetch(const void *from, size_t bytes)
 {
-    enum { CACHE_LINE = 64 };
     const volatile char *byte = from;
     for (size_t at = 0; at < bytes; at += CACHE_LINE)
         (void)byte[at];
